@@ -1,0 +1,86 @@
+/**
+ * What Berth means: its nouns, their states, the decisions, the ports to the world and the list of errors. It imports
+ * nothing and does nothing: no clock, no randomness, no I/O. Time and ids are arguments.
+ */
+export * as limits from './limits.js';
+export { DomainError, ERROR_CODES, failureFrom, isDomainError } from './errors.js';
+export type { Dependency, DomainErrorOptions, ErrorCode, Failure } from './errors.js';
+export {
+  execId,
+  hostId,
+  isName,
+  isUuid,
+  NAME_PATTERN,
+  operationId,
+  ownerId,
+  parseExecId,
+  parseOperationId,
+  parseSandboxId,
+  sandboxId,
+  tenantId,
+} from './ids.js';
+export type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+export { canMove, isTerminal, liveStates, statesBefore, terminalStates } from './states.js';
+export type { ActionTable, TransitionTable } from './states.js';
+export { EXEC_ACTIONS, EXEC_TRANSITIONS } from './exec.states.js';
+export type { ExecAction, ExecState } from './exec.states.js';
+export { SANDBOX_ACTIONS, SANDBOX_TRANSITIONS } from './sandbox.states.js';
+export type { SandboxAction, SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
+export { OPERATION_ACTIONS, OPERATION_TRANSITIONS } from './operation.states.js';
+export type { OperationAction, OperationKind, OperationState } from './operation.states.js';
+export { canceledBeforeStartEnd, endFromExitRecord, lostEnd, notStartedEnd } from './exec.js';
+export type { Exec, ExecEnd, ExecEvidence, ExecRequest } from './exec.js';
+export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox.js';
+export type { Sandbox, Tier, TierName } from './sandbox.js';
+export { START_STEPS, stepBegun, stepEnded } from './operation.js';
+export type { Operation, Park, StartStep, StepRecord, StepState } from './operation.js';
+export type {
+  Chunk,
+  ClaimResult,
+  Ensured,
+  ExecStore,
+  HostRow,
+  HostStore,
+  NewExec,
+  NewOperation,
+  NewSandbox,
+  OperationStore,
+  Page,
+  SandboxStore,
+  SandboxWithStart,
+  SweepRow,
+  SweepStore,
+} from './ports/stores.port.js';
+export type { Topic, WakeReceiver, WakeSender } from './ports/wake.port.js';
+export type { ContainerEngine, ContainerSpec, ContainerView, SandboxRef } from './ports/engine.port.js';
+export type {
+  RunState,
+  WorkflowInspector,
+  WorkflowSignaller,
+  WorkflowStarter,
+} from './ports/workflows.port.js';
+export type {
+  CancelResult,
+  CancelState,
+  ExitReason,
+  ExitRecord,
+  FollowEvent,
+  LostReason,
+  RunnerConnection,
+  RunnerExecState,
+  RunnerExecStatus,
+  SpoolBlock,
+  StartFailureCode,
+  StartRequest,
+  StartResult,
+  StartState,
+} from './ports/runner.port.js';
+export {
+  decodeFrames,
+  encodeFrame,
+  FRAME_BYTES_MAX,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_BYTES_MAX,
+  MalformedFrameError,
+} from './frames/index.js';
+export type { DecodedFrames, Frame, FrameLimits, FrameStream } from './frames/index.js';

@@ -1,0 +1,48 @@
+/** Every limit of the system in one place, each with its unit. Configuration may lower one, never raise it silently. */
+const SECOND_MS = 1_000;
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+
+export const COMMAND_BYTES_MAX = 128 * KIB;
+export const ARGV_ITEMS_MAX = 1_024;
+export const ARGV_BYTES_MAX = 128 * KIB;
+export const ENV_ITEMS_MAX = 256;
+export const ENV_BYTES_MAX = 64 * KIB;
+export const PATH_BYTES_MAX = 4 * KIB;
+export const REQUEST_BODY_BYTES_MAX = 1 * MIB;
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 200;
+
+export const EXEC_TIMEOUT_SECONDS_DEFAULT = 24 * 3_600;
+export const EXEC_TIMEOUT_SECONDS_MAX = 30 * 24 * 3_600;
+export const EXEC_QUEUE_TIMEOUT_SECONDS_DEFAULT = 300;
+export const EXEC_OUTPUT_BYTES_DEFAULT = 10 * 1_024 * MIB;
+export const EXEC_CANCEL_GRACE_MS = 2 * SECOND_MS;
+export const EXEC_RUNNING_PER_SANDBOX_MAX = 64;
+export const EXEC_QUEUED_PER_SANDBOX_MAX = 1_000;
+/** How long after its own timeout an exec may be without an end before supervision gives it up as `lost`. */
+export const EXEC_END_GRACE_MS = 60 * SECOND_MS;
+/** How long a container may run with a silent runner before its execs are given up. */
+export const RUNNER_SILENCE_MS_MAX = 120 * SECOND_MS;
+export const SPOOL_UNCOMMITTED_BYTES_MAX = 64 * MIB;
+
+export const INLINE_OUTPUT_BYTES_MAX = 64 * KIB;
+export const OUTPUT_READ_BYTES_MAX = 1 * MIB;
+export const CHUNK_BYTES_MAX = 512 * KIB;
+/** Readers look at the row this often even when no wake-up reached them. */
+export const READER_POLL_MS = 2 * SECOND_MS;
+export const WAKE_BATCH_MS = 10;
+
+export const LONG_POLL_SECONDS_MAX = 60;
+export const PAGE_SIZE_DEFAULT = 50;
+export const PAGE_SIZE_MAX = 200;
+
+export const PARK_DEADLINE_MS = 7 * 24 * 3_600 * SECOND_MS;
+export const PARKS_PER_RUN_MAX = 20;
+export const STEP_ATTEMPTS_MAX = 4;
+
+export const HOST_LEASE_MS = 30 * SECOND_MS;
+export const HOST_LEASE_RENEW_MS = 5 * SECOND_MS;
+/** A row without a Workflow is left alone this long: the request that wrote it may still be starting one. */
+export const SWEEP_START_AFTER_MS = 10 * SECOND_MS;
+export const SWEEP_VERIFY_AFTER_MS = 60 * SECOND_MS;
+export const SWEEP_ROWS_MAX = 200;

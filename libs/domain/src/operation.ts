@@ -1,0 +1,75 @@
+import type { Failure } from './errors.js';
+import type { OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { OperationKind, OperationState } from './operation.states.js';
+
+export type StepState = 'running' | 'succeeded' | 'failed';
+
+/** One step of a run, as it is shown: when it began, when it ended, how often it was tried and why it failed. */
+export interface StepRecord {
+  readonly name: string;
+  readonly state: StepState;
+  readonly attempts: number;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly failure: Failure | null;
+}
+
+/** Why a run waits, and for which signal. A decision counts only if it names this step and this number. */
+export interface Park {
+  readonly step: string;
+  readonly parkNo: number;
+  readonly failure: Failure;
+  readonly parkedAt: string;
+  readonly deadlineAt: string;
+}
+
+export interface Operation {
+  readonly id: OperationId;
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  readonly sandboxId: SandboxId;
+  readonly kind: OperationKind;
+  readonly state: OperationState;
+  readonly steps: readonly StepRecord[];
+  readonly park: Park | null;
+  readonly failure: Failure | null;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+}
+
+/** The steps of a start in order: the Workflow runs them, the row and the UI show them. */
+export const START_STEPS = [
+  'prepare_storage',
+  'create_container',
+  'start_container',
+  'await_runner',
+  'open_queue',
+] as const;
+export type StartStep = (typeof START_STEPS)[number];
+
+/** The step list after `name` was begun once more at `at`. */
+export function stepBegun(steps: readonly StepRecord[], name: string, at: string): StepRecord[] {
+  const before = steps.find((step) => step.name === name);
+  const begun: StepRecord = {
+    name,
+    state: 'running',
+    attempts: (before?.attempts ?? 0) + 1,
+    startedAt: before?.startedAt ?? at,
+    finishedAt: null,
+    failure: null,
+  };
+  return before ? steps.map((step) => (step === before ? begun : step)) : [...steps, begun];
+}
+
+/** The step list after the running attempt of `name` ended at `at`. */
+export function stepEnded(
+  steps: readonly StepRecord[],
+  name: string,
+  at: string,
+  failure: Failure | null,
+): StepRecord[] {
+  return steps.map((step) =>
+    step.name === name ? { ...step, state: failure ? 'failed' : 'succeeded', finishedAt: at, failure } : step,
+  );
+}

@@ -1,0 +1,44 @@
+import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
+import type { Tier } from '../sandbox.js';
+import type { RunnerConnection } from './runner.port.js';
+
+/** What a container engine must do for a sandbox. Every call is safe to repeat; containers are found by name and proved by label. */
+export interface ContainerEngine {
+  /** Volumes, network and the runner's volume. Throws `image_missing` when the image is not on the host and cannot be pulled. */
+  prepareStorage(spec: ContainerSpec): Promise<void>;
+  /** Creates the container of this generation or adopts the one that is there; removes containers of older generations of this sandbox. */
+  createContainer(spec: ContainerSpec): Promise<{ containerId: string }>;
+  startContainer(containerId: string): Promise<void>;
+  inspect(sandbox: SandboxRef): Promise<ContainerView>;
+  /** A channel to the runner inside a running container. Throws `runner_unreachable`. */
+  connect(sandbox: SandboxRef): Promise<RunnerConnection>;
+  /** A read-only view of the spool of a container that is dead or gone, by a short-lived container without network. */
+  drain(sandbox: SandboxRef, image: string): Promise<RunnerConnection>;
+  /** Everything of ours on this host: for adoption and drift. */
+  list(): Promise<ContainerView[]>;
+  /** Calls `listener` on each start, death and removal of a container of ours, until `signal` aborts. Ends when the engine goes away. */
+  watch(listener: (view: ContainerView) => void, signal: AbortSignal): Promise<void>;
+  version(): Promise<string>;
+}
+
+export interface SandboxRef {
+  readonly sandboxId: SandboxId;
+  readonly generation: number;
+}
+
+export interface ContainerSpec extends SandboxRef {
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  readonly hostId: HostId;
+  readonly operationId: OperationId;
+  readonly image: string;
+  readonly tier: Tier;
+}
+
+export interface ContainerView extends SandboxRef {
+  readonly containerId: string | null;
+  readonly state: 'running' | 'paused' | 'created' | 'exited' | 'restarting' | 'missing';
+  readonly oomKilled: boolean;
+  readonly exitCode: number | null;
+  readonly startedAt: string | null;
+}

@@ -1,0 +1,204 @@
+import type { Exec, ExecEnd, ExecRequest } from '../exec.js';
+import type { Failure } from '../errors.js';
+import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
+import type { Operation, Park, StepRecord } from '../operation.js';
+import type { OperationKind, OperationState } from '../operation.states.js';
+import type { ExecState } from '../exec.states.js';
+import type { Sandbox, TierName } from '../sandbox.js';
+import type { SandboxDesiredState, SandboxObservedState } from '../sandbox.states.js';
+
+/** Every store throws DomainError `dependency_unavailable` (dependency `postgres`) when the database is away. */
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Opaque; null on the last page. */
+  readonly nextCursor: string | null;
+}
+
+/** `created`: this call made the row. `existing`: the same request had made it. A different request under the same id throws `idempotency_key_reused`. */
+export interface Ensured<T> {
+  readonly row: T;
+  readonly created: boolean;
+}
+
+export interface NewSandbox {
+  readonly id: SandboxId;
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  readonly name: string;
+  readonly image: string;
+  readonly tier: TierName;
+  readonly hostId: HostId;
+}
+
+export interface NewOperation {
+  readonly id: OperationId;
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  readonly sandboxId: SandboxId;
+  readonly kind: OperationKind;
+  readonly requestHash: string;
+}
+
+export interface NewExec {
+  readonly id: ExecId;
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  readonly sandboxId: SandboxId;
+  readonly request: ExecRequest;
+  readonly requestHash: string;
+}
+
+/** A start that a request needs: `operation` is the live one (ours or one that was already there), null where the sandbox runs. */
+export interface SandboxWithStart {
+  readonly sandbox: Sandbox;
+  readonly sandboxCreated: boolean;
+  readonly operation: Operation | null;
+  readonly operationCreated: boolean;
+}
+
+export interface SandboxStore {
+  /**
+   * In one transaction: the sandbox by (tenant, owner, name), made if there is none; and a `start` operation if it does
+   * not run and has no live operation. Asked twice it returns what the first call made.
+   */
+  ensureStarted(sandbox: NewSandbox, start: NewOperation): Promise<SandboxWithStart>;
+  /** The same for a sandbox that exists. Throws `not_found`. */
+  ensureStartedById(
+    tenantId: TenantId,
+    id: SandboxId,
+    start: Pick<NewOperation, 'id' | 'requestHash'>,
+  ): Promise<SandboxWithStart>;
+  find(tenantId: TenantId, id: SandboxId): Promise<Sandbox | undefined>;
+  findByName(tenantId: TenantId, ownerId: OwnerId, name: string): Promise<Sandbox | undefined>;
+  list(
+    tenantId: TenantId,
+    query: { ownerId?: OwnerId; limit: number; cursor?: string },
+  ): Promise<Page<Sandbox>>;
+  /** For Activities of the system, which act by id and not for a tenant. */
+  get(id: SandboxId): Promise<Sandbox>;
+  listOnHost(hostId: HostId): Promise<Sandbox[]>;
+  /**
+   * Raises the generation for a new container. Fenced: only while `operationId` is the live operation of the sandbox.
+   * Idempotent per operation: asked again by the same operation it returns the generation it had given.
+   */
+  raiseGeneration(id: SandboxId, operationId: OperationId): Promise<number>;
+  /** Writes what an operation saw. Fenced by operation and generation; false when the fence has moved on. */
+  observeByOperation(
+    id: SandboxId,
+    operationId: OperationId,
+    seen: {
+      generation: number;
+      observedState: SandboxObservedState;
+      containerId: string | null;
+      failure: Failure | null;
+    },
+  ): Promise<boolean>;
+  /** Writes what Docker's events or a look at the engine showed; ignored while an operation is live on the sandbox. */
+  observeDrift(
+    id: SandboxId,
+    seen: { generation: number; observedState: SandboxObservedState; failure: Failure | null },
+  ): Promise<boolean>;
+  setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void>;
+}
+
+export interface OperationStore {
+  find(tenantId: TenantId, id: OperationId): Promise<Operation | undefined>;
+  get(id: OperationId): Promise<Operation>;
+  list(
+    tenantId: TenantId,
+    query: { state?: OperationState; limit: number; cursor?: string },
+  ): Promise<Page<Operation>>;
+  /** Compare-and-set on the state; false when the row had already left every state in `from`. */
+  move(
+    id: OperationId,
+    from: readonly OperationState[],
+    to: OperationState,
+    change?: { park?: Park | null; failure?: Failure | null },
+  ): Promise<boolean>;
+  recordSteps(id: OperationId, change: (steps: readonly StepRecord[]) => StepRecord[]): Promise<void>;
+  /** True while the operation is live, that is while it holds its sandbox. */
+  holdsSandbox(id: OperationId): Promise<boolean>;
+  markWorkflowStarted(id: OperationId): Promise<void>;
+}
+
+export type ClaimResult =
+  | { readonly kind: 'claimed'; readonly exec: Exec }
+  /** Claimed before, by whom is for the runner to say: join its supervision. */
+  | { readonly kind: 'live'; readonly exec: Exec }
+  | { readonly kind: 'ended'; readonly exec: Exec }
+  | { readonly kind: 'wait'; readonly because: 'sandbox_not_running' | 'queue'; readonly exec: Exec };
+
+/** One piece of committed output: whole frames, contiguous by position. */
+export interface Chunk {
+  readonly position: number;
+  readonly endPosition: number;
+  readonly stdoutFrom: number;
+  readonly stdoutTo: number;
+  readonly stderrFrom: number;
+  readonly stderrTo: number;
+  readonly frames: Uint8Array;
+}
+
+export interface ExecStore {
+  /** Throws `queue_full` over EXEC_QUEUED_PER_SANDBOX_MAX, `sandbox_deleted`, `not_found`, `idempotency_key_reused`. */
+  create(exec: NewExec): Promise<Ensured<Exec>>;
+  find(tenantId: TenantId, id: ExecId): Promise<Exec | undefined>;
+  get(id: ExecId): Promise<Exec>;
+  list(
+    tenantId: TenantId,
+    query: { sandboxId?: SandboxId; ownerId?: OwnerId; state?: ExecState; limit: number; cursor?: string },
+  ): Promise<Page<Exec>>;
+  /** queued → starting, if the sandbox runs on this host and it is this exec's turn. Serialised per sandbox. */
+  claim(id: ExecId, hostId: HostId): Promise<ClaimResult>;
+  /** starting → running. False when the row was not `starting`. */
+  markRunning(id: ExecId, startedAt: string): Promise<boolean>;
+  /** Appends whole frames and moves the committed position from `chunk.position` in one transaction. False: another writer was there first, or the exec has ended. */
+  append(id: ExecId, chunk: Chunk): Promise<boolean>;
+  /** Ends the row once; false when it had ended. With an exit record the committed position must equal the record's. */
+  end(id: ExecId, from: readonly ExecState[], end: ExecEnd): Promise<boolean>;
+  requestCancel(id: ExecId): Promise<void>;
+  markWorkflowStarted(id: ExecId): Promise<void>;
+  /** Live rows (starting, running) of a host: what a starting worker adopts. */
+  listLiveOnHost(hostId: HostId): Promise<Exec[]>;
+  /** The queued execs of a sandbox whose turn it is, at most as many as may start. */
+  listStartable(sandboxId: SandboxId): Promise<ExecId[]>;
+  /** Chunks that hold positions from `fromPosition` on, oldest first, at most about `bytesMax` and at least one. */
+  readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]>;
+  /** Chunks that hold bytes of one stream from byte `fromByte` on. */
+  readStreamChunks(
+    id: ExecId,
+    stream: 'stdout' | 'stderr',
+    fromByte: number,
+    bytesMax: number,
+  ): Promise<Chunk[]>;
+}
+
+/** Rows that the sweep must look at, see 2-architecture: row first, then Workflow. */
+export interface SweepStore {
+  listUnstarted(olderThanMs: number, limit: number): Promise<SweepRow[]>;
+  /** Live rows whose Workflow was started long enough ago to be verified; least recently verified first. Marks them as verified. */
+  takeUnverified(olderThanMs: number, limit: number): Promise<SweepRow[]>;
+}
+
+export type SweepRow =
+  | { readonly kind: 'exec'; readonly id: ExecId; readonly exec: Exec }
+  | { readonly kind: 'operation'; readonly id: OperationId; readonly operation: Operation };
+
+export interface HostStore {
+  renewLease(
+    id: HostId,
+    facts: { streamAddress: string; dockerVersion: string; leaseMs: number },
+  ): Promise<void>;
+  list(): Promise<HostRow[]>;
+  /** The host for a new sandbox; throws `dependency_unavailable` (host) when none has a live lease. */
+  place(): Promise<HostId>;
+}
+
+export interface HostRow {
+  readonly id: HostId;
+  readonly streamAddress: string;
+  readonly dockerVersion: string;
+  readonly leaseExpiresAt: string;
+  readonly live: boolean;
+}

@@ -1,0 +1,26 @@
+import type { Exec } from '../exec.js';
+import type { ExecId, OperationId } from '../ids.js';
+import type { Operation } from '../operation.js';
+
+/** The door to the durable runs. Throws `dependency_unavailable` (temporal) when the server does not answer in time. */
+export interface WorkflowStarter {
+  /** Starts the run of a row; a run under that id that exists already is success. */
+  startExec(exec: Exec): Promise<void>;
+  startOperation(operation: Operation): Promise<void>;
+}
+
+export interface WorkflowSignaller {
+  /** Tells a queued exec that its turn may have come. A run that has ended is ignored. */
+  wakeExec(id: ExecId): Promise<void>;
+  cancelExec(id: ExecId): Promise<void>;
+  retryOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void>;
+  abortOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void>;
+}
+
+export interface WorkflowInspector {
+  /** `missing`: no such run (never started, or removed by retention). */
+  execRun(id: ExecId): Promise<RunState>;
+  operationRun(id: OperationId): Promise<RunState>;
+}
+
+export type RunState = 'running' | 'closed' | 'terminated' | 'missing';

@@ -1,0 +1,48 @@
+import type { Failure } from './errors.js';
+import type { HostId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
+
+export interface Sandbox {
+  readonly id: SandboxId;
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  /** Unique per tenant and owner among sandboxes that are not deleted. */
+  readonly name: string;
+  readonly image: string;
+  readonly tier: TierName;
+  readonly hostId: HostId;
+  /** Raised each time a container is created for the sandbox; fences every effect. */
+  readonly generation: number;
+  readonly desiredState: SandboxDesiredState;
+  readonly observedState: SandboxObservedState;
+  readonly containerId: string | null;
+  readonly failure: Failure | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export const DEFAULT_SANDBOX_NAME = 'default';
+
+export type TierName = 'small' | 'medium' | 'large';
+
+/** What a sandbox may use of its host. Memory in bytes, CPU in thousandths of a core. */
+export interface Tier {
+  readonly memoryBytes: number;
+  readonly milliCpus: number;
+  readonly pidsMax: number;
+}
+
+const GIB = 1_024 ** 3;
+
+export const TIERS: Readonly<Record<TierName, Tier>> = {
+  small: { memoryBytes: 1 * GIB, milliCpus: 1_000, pidsMax: 512 },
+  medium: { memoryBytes: 4 * GIB, milliCpus: 2_000, pidsMax: 2_048 },
+  large: { memoryBytes: 16 * GIB, milliCpus: 8_000, pidsMax: 8_192 },
+};
+
+export const DEFAULT_TIER: TierName = 'medium';
+
+/** Needs a start before an exec can run, and no start is under way. */
+export function needsStart(sandbox: Pick<Sandbox, 'observedState'>): boolean {
+  return ['none', 'stopped', 'missing', 'degraded'].includes(sandbox.observedState);
+}

@@ -1,0 +1,71 @@
+/**
+ * The only door to the Workflows for clients: names, ids, Task Queues, messages, inputs and search attributes. It holds
+ * no behaviour, so that the API and the CLI can import it without loading Workflow code.
+ */
+import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '#domain';
+
+export const CONTROL_TASK_QUEUE = 'control';
+export const hostTaskQueue = (hostId: string): string => `host.${hostId}`;
+/** Day-long follows have a queue of their own, so that they never take the slots of a lifecycle step. */
+export const hostExecTaskQueue = (hostId: string): string => `host.${hostId}.exec`;
+
+export const EXEC_WORKFLOW = 'exec';
+export const START_SANDBOX_WORKFLOW = 'startSandbox';
+export const SWEEP_WORKFLOW = 'sweep';
+
+export const execWorkflowId = (id: string): string => `exec:${id}`;
+export const operationWorkflowId = (id: string): string => `operation:${id}`;
+export const SWEEP_SCHEDULE_ID = 'sweep';
+
+export interface ExecInput {
+  readonly execId: ExecId;
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  readonly sandboxId: SandboxId;
+  readonly hostId: HostId;
+  /** Milliseconds since the Unix epoch: when an exec that still waits is given up as `not_started`. */
+  readonly queueDeadlineMs: number;
+  readonly timeoutSeconds: number;
+}
+
+export interface ExecResult {
+  readonly state: string;
+  readonly exitCode: number | null;
+}
+
+export interface OperationInput {
+  readonly operationId: OperationId;
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  readonly sandboxId: SandboxId;
+  readonly hostId: HostId;
+}
+
+export interface OperationResult {
+  readonly state: string;
+}
+
+/** Decides a parked run. It counts only while the run is parked at this step with this number. */
+export interface ParkDecision {
+  readonly step: string;
+  readonly parkNo: number;
+}
+
+export const WAKE_SIGNAL = 'wake';
+export const CANCEL_SIGNAL = 'cancel';
+export const RETRY_SIGNAL = 'retry';
+export const ABORT_SIGNAL = 'abort';
+
+/** Keyword search attributes of the namespace. The launcher and the compose file create the same list. */
+export const SEARCH_ATTRIBUTES = [
+  'TenantId',
+  'OwnerId',
+  'SandboxId',
+  'HostId',
+  'OpKind',
+  'OpState',
+  'ParkedStep',
+  'ParkReason',
+  'BulkId',
+] as const;
+export type SearchAttribute = (typeof SEARCH_ATTRIBUTES)[number];
