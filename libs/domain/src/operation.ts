@@ -1,5 +1,5 @@
 import type { Failure } from './errors.js';
-import type { OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
 import type { OperationKind, OperationState } from './operation.states.js';
 
 export type StepState = 'running' | 'succeeded' | 'failed';
@@ -28,6 +28,7 @@ export interface Operation {
   readonly tenantId: TenantId;
   readonly ownerId: OwnerId;
   readonly sandboxId: SandboxId;
+  readonly hostId: HostId;
   readonly kind: OperationKind;
   readonly state: OperationState;
   readonly steps: readonly StepRecord[];

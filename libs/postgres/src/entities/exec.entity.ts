@@ -1,0 +1,36 @@
+import { Column, CreateDateColumn, Entity, Generated, Index, PrimaryColumn } from 'typeorm';
+import type { ExecEvidence, ExecRequest, ExecState, ExitRecord, Failure } from '#domain';
+
+/** `seq` is the order of arrival and with it the order of the queue. Positions and byte counts fit in 53 bits. */
+@Entity('execs')
+@Index('execs_queue', ['sandboxId', 'seq'], { where: `"state" = 'queued'` })
+@Index('execs_live', ['sandboxId'], { where: `"state" IN ('starting', 'running')` })
+@Index('execs_host', ['hostId'], { where: `"state" IN ('starting', 'running')` })
+@Index('execs_list', ['tenantId', 'createdAt', 'id'])
+@Index('execs_sandbox', ['sandboxId', 'createdAt'])
+export class ExecEntity {
+  @PrimaryColumn('uuid') id!: string;
+  @Column('bigint') @Generated('increment') seq!: number;
+  @Column('text', { name: 'tenant_id' }) tenantId!: string;
+  @Column('text', { name: 'owner_id' }) ownerId!: string;
+  @Column('uuid', { name: 'sandbox_id' }) sandboxId!: string;
+  @Column('text', { name: 'host_id' }) hostId!: string;
+  @Column('integer', { nullable: true }) generation!: number | null;
+  @Column('text') state!: ExecState;
+  @Column('jsonb') request!: ExecRequest;
+  @Column('text', { name: 'request_hash' }) requestHash!: string;
+  @Column('bigint', { name: 'committed_position', default: 0 }) committedPosition!: number;
+  @Column('bigint', { name: 'stdout_bytes', default: 0 }) stdoutBytes!: number;
+  @Column('bigint', { name: 'stderr_bytes', default: 0 }) stderrBytes!: number;
+  @Column('integer', { name: 'exit_code', nullable: true }) exitCode!: number | null;
+  @Column('text', { nullable: true }) signal!: string | null;
+  @Column('jsonb', { nullable: true }) failure!: Failure | null;
+  @Column('jsonb', { name: 'exit_record', nullable: true }) exitRecord!: ExitRecord | null;
+  @Column('jsonb', { nullable: true }) evidence!: ExecEvidence | null;
+  @Column('timestamptz', { name: 'cancel_requested_at', nullable: true }) cancelRequestedAt!: Date | null;
+  @Column('timestamptz', { name: 'workflow_started_at', nullable: true }) workflowStartedAt!: Date | null;
+  @Column('timestamptz', { name: 'verified_at', nullable: true }) verifiedAt!: Date | null;
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
+  @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
+}

@@ -1,0 +1,29 @@
+import { Column, CreateDateColumn, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { Failure, OperationKind, OperationState, Park, StepRecord } from '#domain';
+
+/** The partial unique index is the rule "one live operation per sandbox". */
+@Entity('operations')
+@Index('operations_live', ['sandboxId'], {
+  unique: true,
+  where: `"state" IN ('pending', 'running', 'parked')`,
+})
+@Index('operations_list', ['tenantId', 'createdAt', 'id'])
+@Index('operations_sandbox', ['sandboxId', 'createdAt'])
+export class OperationEntity {
+  @PrimaryColumn('uuid') id!: string;
+  @Column('text', { name: 'tenant_id' }) tenantId!: string;
+  @Column('text', { name: 'owner_id' }) ownerId!: string;
+  @Column('uuid', { name: 'sandbox_id' }) sandboxId!: string;
+  @Column('text', { name: 'host_id' }) hostId!: string;
+  @Column('text') kind!: OperationKind;
+  @Column('text') state!: OperationState;
+  @Column('jsonb', { default: () => `'[]'::jsonb` }) steps!: StepRecord[];
+  @Column('jsonb', { nullable: true }) park!: Park | null;
+  @Column('jsonb', { nullable: true }) failure!: Failure | null;
+  @Column('text', { name: 'request_hash' }) requestHash!: string;
+  @Column('timestamptz', { name: 'workflow_started_at', nullable: true }) workflowStartedAt!: Date | null;
+  @Column('timestamptz', { name: 'verified_at', nullable: true }) verifiedAt!: Date | null;
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
+  @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
+}

@@ -1,0 +1,28 @@
+import { Column, CreateDateColumn, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { Failure, SandboxDesiredState, SandboxObservedState, TierName } from '#domain';
+
+/** `operation_id` is the operation that was given the present generation: what makes raising it idempotent. */
+@Entity('sandboxes')
+@Index('sandboxes_name', ['tenantId', 'ownerId', 'name'], {
+  unique: true,
+  where: `"observed_state" <> 'deleted'`,
+})
+@Index('sandboxes_list', ['tenantId', 'createdAt', 'id'])
+@Index('sandboxes_host', ['hostId'])
+export class SandboxEntity {
+  @PrimaryColumn('uuid') id!: string;
+  @Column('text', { name: 'tenant_id' }) tenantId!: string;
+  @Column('text', { name: 'owner_id' }) ownerId!: string;
+  @Column('text') name!: string;
+  @Column('text') image!: string;
+  @Column('text') tier!: TierName;
+  @Column('text', { name: 'host_id' }) hostId!: string;
+  @Column('integer', { default: 0 }) generation!: number;
+  @Column('uuid', { name: 'operation_id', nullable: true }) operationId!: string | null;
+  @Column('text', { name: 'desired_state' }) desiredState!: SandboxDesiredState;
+  @Column('text', { name: 'observed_state' }) observedState!: SandboxObservedState;
+  @Column('text', { name: 'container_id', nullable: true }) containerId!: string | null;
+  @Column('jsonb', { nullable: true }) failure!: Failure | null;
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'updated_at', default: () => 'now()' }) updatedAt!: Date;
+}

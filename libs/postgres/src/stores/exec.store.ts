@@ -1,0 +1,260 @@
+import {
+  DomainError,
+  isTerminal,
+  EXEC_TRANSITIONS,
+  execId,
+  limits,
+  type Chunk,
+  type ClaimResult,
+  type Ensured,
+  type Exec,
+  type ExecEnd,
+  type ExecId,
+  type ExecState,
+  type ExecStore,
+  type HostId,
+  type NewExec,
+  type OwnerId,
+  type Page,
+  type SandboxId,
+  type TenantId,
+} from '#domain';
+import type { Database, SqlRunner } from '../database.js';
+import { Conditions, cursorAt, pageOf } from './page.js';
+import { CHUNK_COLUMNS, chunkFrom, EXEC_COLUMNS, execFrom, type ChunkRow, type ExecRow } from './rows.js';
+
+export class PostgresExecStore implements ExecStore {
+  constructor(private readonly database: Database) {}
+
+  async create(exec: NewExec): Promise<Ensured<Exec>> {
+    const [created] = await this.database.query<ExecRow>(
+      `INSERT INTO execs AS e (id, tenant_id, owner_id, sandbox_id, host_id, state, request, request_hash)
+       SELECT $1, s.tenant_id, s.owner_id, s.id, s.host_id, 'queued', $4, $5 FROM sandboxes s
+       WHERE s.id = $3 AND s.tenant_id = $2 AND s.observed_state <> 'deleted'
+         AND (SELECT count(*) FROM execs q WHERE q.sandbox_id = s.id AND q.state = 'queued') < $6
+       ON CONFLICT (id) DO NOTHING RETURNING ${EXEC_COLUMNS}`,
+      [
+        exec.id,
+        exec.tenantId,
+        exec.sandboxId,
+        JSON.stringify(exec.request),
+        exec.requestHash,
+        limits.EXEC_QUEUED_PER_SANDBOX_MAX,
+      ],
+    );
+    if (created) return { row: execFrom(created), created: true };
+    return { row: await this.existing(exec), created: false };
+  }
+
+  /** Why nothing was created: the same request came before, or the sandbox does not take it. */
+  private async existing(exec: NewExec): Promise<Exec> {
+    const [row] = await this.database.query<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [
+      exec.id,
+    ]);
+    if (row) {
+      if (row.requestHash === exec.requestHash && row.tenantId === exec.tenantId) return execFrom(row);
+      throw new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.');
+    }
+    const [sandbox] = await this.database.query<{ observed: string }>(
+      `SELECT observed_state AS observed FROM sandboxes WHERE id = $1 AND tenant_id = $2`,
+      [exec.sandboxId, exec.tenantId],
+    );
+    if (!sandbox) throw new DomainError('not_found', 'There is no such sandbox.');
+    if (sandbox.observed === 'deleted') {
+      throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
+    }
+    throw new DomainError('queue_full', 'Too many execs wait in this sandbox.', {
+      retryAfterSeconds: 5,
+      extra: { queuedMax: limits.EXEC_QUEUED_PER_SANDBOX_MAX },
+    });
+  }
+
+  async find(tenantId: TenantId, id: ExecId): Promise<Exec | undefined> {
+    const [row] = await this.database.query<ExecRow>(
+      `SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.tenant_id = $1 AND e.id = $2`,
+      [tenantId, id],
+    );
+    return row && execFrom(row);
+  }
+
+  async get(id: ExecId): Promise<Exec> {
+    const [row] = await this.database.query<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [
+      id,
+    ]);
+    if (!row) throw new DomainError('not_found', 'There is no such exec.');
+    return execFrom(row);
+  }
+
+  async list(
+    tenantId: TenantId,
+    query: { sandboxId?: SandboxId; ownerId?: OwnerId; state?: ExecState; limit: number; cursor?: string },
+  ): Promise<Page<Exec>> {
+    const conditions = new Conditions()
+      .equal('e.tenant_id', tenantId)
+      .equal('e.sandbox_id', query.sandboxId)
+      .equal('e.owner_id', query.ownerId)
+      .equal('e.state', query.state)
+      .before('e', query.cursor);
+    const limit = conditions.parameter(query.limit + 1);
+    const rows = await this.database.query<ExecRow & { cursorAt: string }>(
+      `SELECT ${EXEC_COLUMNS}, ${cursorAt('e')} FROM execs e WHERE ${conditions.where}
+       ORDER BY e.created_at DESC, e.id DESC LIMIT ${limit}`,
+      conditions.parameters,
+    );
+    return pageOf(rows, query.limit, execFrom);
+  }
+
+  async claim(id: ExecId, hostId: HostId): Promise<ClaimResult> {
+    return await this.database.transaction((sql) => claimInTransaction(sql, id, hostId));
+  }
+
+  async markRunning(id: ExecId, startedAt: string): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE execs SET state = 'running', started_at = $2 WHERE id = $1 AND state = 'starting' RETURNING id`,
+      [id, startedAt],
+    );
+    return rows.length > 0;
+  }
+
+  async append(id: ExecId, chunk: Chunk): Promise<boolean> {
+    const rows = await this.database.query(
+      `WITH moved AS (
+         UPDATE execs SET committed_position = $3, stdout_bytes = $5, stderr_bytes = $7
+         WHERE id = $1 AND committed_position = $2 AND stdout_bytes = $4 AND stderr_bytes = $6
+           AND state IN ('starting', 'running')
+         RETURNING id, tenant_id, owner_id)
+       INSERT INTO exec_chunks (exec_id, position, end_position, stdout_from, stdout_to, stderr_from, stderr_to,
+         tenant_id, owner_id, frames)
+       SELECT id, $2, $3, $4, $5, $6, $7, tenant_id, owner_id, $8 FROM moved RETURNING exec_id`,
+      [
+        id,
+        chunk.position,
+        chunk.endPosition,
+        chunk.stdoutFrom,
+        chunk.stdoutTo,
+        chunk.stderrFrom,
+        chunk.stderrTo,
+        Buffer.from(chunk.frames.buffer, chunk.frames.byteOffset, chunk.frames.byteLength),
+      ],
+    );
+    return rows.length > 0;
+  }
+
+  async end(id: ExecId, from: readonly ExecState[], end: ExecEnd): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE execs SET state = $3, exit_code = $4, signal = $5, failure = $6, exit_record = $7, evidence = $8,
+         started_at = coalesce(started_at, ($7::jsonb->>'startedAt')::timestamptz), finished_at = now()
+       WHERE id = $1 AND state = ANY($2)
+         AND ($7::jsonb IS NULL OR committed_position = ($7::jsonb->>'endPosition')::bigint)
+       RETURNING id`,
+      [
+        id,
+        from,
+        end.state,
+        end.exitCode,
+        end.signal,
+        json(end.failure),
+        json(end.exitRecord),
+        json(end.evidence),
+      ],
+    );
+    return rows.length > 0;
+  }
+
+  async requestCancel(id: ExecId): Promise<void> {
+    await this.database.query(
+      `UPDATE execs SET cancel_requested_at = coalesce(cancel_requested_at, now())
+       WHERE id = $1 AND state IN ('queued', 'starting', 'running')`,
+      [id],
+    );
+  }
+
+  async markWorkflowStarted(id: ExecId): Promise<void> {
+    await this.database.query(
+      `UPDATE execs SET workflow_started_at = now() WHERE id = $1 AND workflow_started_at IS NULL`,
+      [id],
+    );
+  }
+
+  async listLiveOnHost(hostId: HostId): Promise<Exec[]> {
+    const rows = await this.database.query<ExecRow>(
+      `SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.host_id = $1 AND e.state IN ('starting', 'running')
+       ORDER BY e.seq`,
+      [hostId],
+    );
+    return rows.map(execFrom);
+  }
+
+  async listStartable(sandboxId: SandboxId): Promise<ExecId[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT id FROM execs WHERE sandbox_id = $1 AND state = 'queued' ORDER BY seq
+       LIMIT greatest(0, $2 - (SELECT count(*) FROM execs r WHERE r.sandbox_id = $1 AND r.state IN ('starting', 'running')))`,
+      [sandboxId, limits.EXEC_RUNNING_PER_SANDBOX_MAX],
+    );
+    return rows.map((row) => execId(row.id));
+  }
+
+  async readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]> {
+    return await this.readWithin(`c.end_position > $2`, 'position', id, fromPosition, bytesMax);
+  }
+
+  async readStreamChunks(
+    id: ExecId,
+    stream: 'stdout' | 'stderr',
+    fromByte: number,
+    bytesMax: number,
+  ): Promise<Chunk[]> {
+    const column = stream === 'stdout' ? 'stdout' : 'stderr';
+    const condition = `c.${column}_to > $2 AND c.${column}_to > c.${column}_from`;
+    return await this.readWithin(condition, `${column}_to`, id, fromByte, bytesMax);
+  }
+
+  /** The sizes are summed before the bytes are fetched, so that a read never holds more than about `bytesMax`. */
+  private async readWithin(
+    condition: string,
+    orderColumn: string,
+    id: ExecId,
+    from: number,
+    bytesMax: number,
+  ): Promise<Chunk[]> {
+    const rows = await this.database.query<ChunkRow>(
+      `SELECT ${CHUNK_COLUMNS} FROM (
+         SELECT i.exec_id, i.position, sum(i.end_position - i.position) OVER (ORDER BY i.position) - (i.end_position - i.position) AS before
+         FROM (SELECT c.exec_id, c.position, c.end_position FROM exec_chunks c
+               WHERE c.exec_id = $1 AND ${condition} ORDER BY c.${orderColumn} LIMIT 1000) i
+       ) picked JOIN exec_chunks c ON c.exec_id = picked.exec_id AND c.position = picked.position
+       WHERE picked.before < $3 ORDER BY c.position`,
+      [id, from, bytesMax],
+    );
+    return rows.map(chunkFrom);
+  }
+}
+
+/** Claims of one sandbox are serialised by its row lock, so the limit and the order of the queue hold exactly. */
+async function claimInTransaction(sql: SqlRunner, id: ExecId, hostId: HostId): Promise<ClaimResult> {
+  const [row] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
+  if (!row) throw new DomainError('not_found', 'There is no such exec.');
+  if (isTerminal(EXEC_TRANSITIONS, row.state)) return { kind: 'ended', exec: execFrom(row) };
+  if (row.state !== 'queued') return { kind: 'live', exec: execFrom(row) };
+  const [sandbox] = await sql<{ generation: number; ready: boolean }>(
+    `SELECT generation, (observed_state = 'running' AND desired_state = 'running' AND host_id = $2) AS ready
+     FROM sandboxes WHERE id = $1 FOR NO KEY UPDATE`,
+    [row.sandboxId, hostId],
+  );
+  if (!sandbox?.ready) return { kind: 'wait', because: 'sandbox_not_running', exec: execFrom(row) };
+  const [claimed] = await sql<ExecRow>(
+    `UPDATE execs AS e SET state = 'starting', generation = $2, host_id = $3
+     WHERE e.id = $1 AND e.state = 'queued' AND
+       (SELECT count(*) FROM execs a WHERE a.sandbox_id = e.sandbox_id AND
+          (a.state IN ('starting', 'running') OR (a.state = 'queued' AND a.seq < e.seq))) < $4
+     RETURNING ${EXEC_COLUMNS}`,
+    [id, sandbox.generation, hostId, limits.EXEC_RUNNING_PER_SANDBOX_MAX],
+  );
+  if (claimed) return { kind: 'claimed', exec: execFrom(claimed) };
+  const [now] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
+  const exec = execFrom(now ?? row);
+  if (exec.state === 'queued') return { kind: 'wait', because: 'queue', exec };
+  return { kind: isTerminal(EXEC_TRANSITIONS, exec.state) ? 'ended' : 'live', exec };
+}
+
+const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));

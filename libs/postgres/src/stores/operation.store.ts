@@ -1,0 +1,110 @@
+import {
+  DomainError,
+  isTerminal,
+  OPERATION_TRANSITIONS,
+  type Failure,
+  type Operation,
+  type OperationId,
+  type OperationState,
+  type OperationStore,
+  type Page,
+  type Park,
+  type SandboxId,
+  type StepRecord,
+  type TenantId,
+} from '#domain';
+import type { Database } from '../database.js';
+import { Conditions, cursorAt, pageOf } from './page.js';
+import { OPERATION_COLUMNS, operationFrom, type OperationRow } from './rows.js';
+
+export class PostgresOperationStore implements OperationStore {
+  constructor(private readonly database: Database) {}
+
+  async find(tenantId: TenantId, id: OperationId): Promise<Operation | undefined> {
+    const [row] = await this.database.query<OperationRow>(
+      `SELECT ${OPERATION_COLUMNS} FROM operations o WHERE o.tenant_id = $1 AND o.id = $2`,
+      [tenantId, id],
+    );
+    return row && operationFrom(row);
+  }
+
+  async get(id: OperationId): Promise<Operation> {
+    const [row] = await this.database.query<OperationRow>(
+      `SELECT ${OPERATION_COLUMNS} FROM operations o WHERE o.id = $1`,
+      [id],
+    );
+    if (!row) throw new DomainError('not_found', 'There is no such operation.');
+    return operationFrom(row);
+  }
+
+  async list(
+    tenantId: TenantId,
+    query: { state?: OperationState; sandboxId?: SandboxId; limit: number; cursor?: string },
+  ): Promise<Page<Operation>> {
+    const conditions = new Conditions()
+      .equal('o.tenant_id', tenantId)
+      .equal('o.state', query.state)
+      .equal('o.sandbox_id', query.sandboxId)
+      .before('o', query.cursor);
+    const limit = conditions.parameter(query.limit + 1);
+    const rows = await this.database.query<OperationRow & { cursorAt: string }>(
+      `SELECT ${OPERATION_COLUMNS}, ${cursorAt('o')} FROM operations o WHERE ${conditions.where}
+       ORDER BY o.created_at DESC, o.id DESC LIMIT ${limit}`,
+      conditions.parameters,
+    );
+    return pageOf(rows, query.limit, operationFrom);
+  }
+
+  async move(
+    id: OperationId,
+    from: readonly OperationState[],
+    to: OperationState,
+    change: { park?: Park | null; failure?: Failure | null } = {},
+  ): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE operations SET state = $3,
+         park = $4,
+         failure = $5,
+         started_at = CASE WHEN $3 = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
+         finished_at = CASE WHEN $6 THEN now() ELSE NULL END
+       WHERE id = $1 AND state = ANY($2) RETURNING id`,
+      [
+        id,
+        from,
+        to,
+        json(change.park ?? null),
+        json(change.failure ?? null),
+        isTerminal(OPERATION_TRANSITIONS, to),
+      ],
+    );
+    return rows.length > 0;
+  }
+
+  async recordSteps(id: OperationId, change: (steps: readonly StepRecord[]) => StepRecord[]): Promise<void> {
+    await this.database.transaction(async (sql) => {
+      const [row] = await sql<{ steps: StepRecord[] }>(
+        `SELECT steps FROM operations WHERE id = $1 FOR UPDATE`,
+        [id],
+      );
+      if (!row) throw new DomainError('not_found', 'There is no such operation.');
+      await sql(`UPDATE operations SET steps = $2 WHERE id = $1`, [id, JSON.stringify(change(row.steps))]);
+    });
+  }
+
+  async holdsSandbox(id: OperationId): Promise<boolean> {
+    const rows = await this.database.query(
+      `SELECT 1 FROM operations WHERE id = $1 AND state IN ('pending', 'running', 'parked')`,
+      [id],
+    );
+    return rows.length > 0;
+  }
+
+  async markWorkflowStarted(id: OperationId): Promise<void> {
+    await this.database.query(
+      `UPDATE operations SET workflow_started_at = now() WHERE id = $1 AND workflow_started_at IS NULL`,
+      [id],
+    );
+  }
+}
+
+const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));

@@ -1,0 +1,71 @@
+import { DomainError, isUuid, type Page } from '#domain';
+
+/** A cursor is the (created_at, id) of the last row of a page: stable while rows are added. Newest first. */
+export interface Cursor {
+  readonly createdAt: string;
+  readonly id: string;
+}
+
+export function encodeCursor(cursor: Cursor): string {
+  return Buffer.from(`${cursor.createdAt} ${cursor.id}`).toString('base64url');
+}
+
+export function decodeCursor(text: string): Cursor {
+  const [createdAt = '', id = ''] = Buffer.from(text, 'base64url').toString().split(' ');
+  if (!isUuid(id) || Number.isNaN(Date.parse(createdAt))) {
+    throw new DomainError('bad_request', 'The cursor is not one that this API gave out.', {
+      pointer: '/cursor',
+    });
+  }
+  return { createdAt, id };
+}
+
+/** `rows` holds one more than the page when there is a next page. `cursorAt` is the microsecond time of the row as text. */
+export function pageOf<Row extends { id: string; cursorAt: string }, T>(
+  rows: readonly Row[],
+  limit: number,
+  map: (row: Row) => T,
+): Page<T> {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const more = rows.length > limit && last !== undefined;
+  return {
+    items: page.map(map),
+    nextCursor: more ? encodeCursor({ createdAt: last.cursorAt, id: last.id }) : null,
+  };
+}
+
+/** Collects `column = $n` conditions with their parameters. */
+export class Conditions {
+  private readonly parts: string[] = [];
+  readonly parameters: unknown[] = [];
+
+  equal(column: string, value: unknown): this {
+    if (value !== undefined) this.parts.push(`${column} = ${this.parameter(value)}`);
+    return this;
+  }
+
+  before(alias: string, cursor: string | undefined): this {
+    if (cursor !== undefined) {
+      const { createdAt, id } = decodeCursor(cursor);
+      const time = this.parameter(createdAt);
+      this.parts.push(
+        `(${alias}.created_at, ${alias}.id) < (${time}::timestamptz, ${this.parameter(id)}::uuid)`,
+      );
+    }
+    return this;
+  }
+
+  parameter(value: unknown): string {
+    this.parameters.push(value);
+    return `$${this.parameters.length}`;
+  }
+
+  get where(): string {
+    return this.parts.length === 0 ? 'true' : this.parts.join(' AND ');
+  }
+}
+
+/** Microseconds survive as text; a JavaScript date would cut them off and the next page would repeat rows. */
+export const cursorAt = (alias: string): string =>
+  `to_char(${alias}.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "cursorAt"`;

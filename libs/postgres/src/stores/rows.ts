@@ -1,0 +1,121 @@
+import {
+  execId,
+  hostId,
+  operationId,
+  ownerId,
+  sandboxId,
+  tenantId,
+  type Chunk,
+  type Exec,
+  type Operation,
+  type Sandbox,
+} from '#domain';
+import type { ExecChunkEntity } from '../entities/exec-chunk.entity.js';
+import type { ExecEntity } from '../entities/exec.entity.js';
+import type { OperationEntity } from '../entities/operation.entity.js';
+import type { SandboxEntity } from '../entities/sandbox.entity.js';
+
+/** Column lists in the property names of the entities, so that a row of plain SQL has the shape of its entity. */
+export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "ownerId", s.name, s.image, s.tier,
+  s.host_id AS "hostId", s.generation, s.operation_id AS "operationId", s.desired_state AS "desiredState",
+  s.observed_state AS "observedState", s.container_id AS "containerId", s.failure, s.created_at AS "createdAt",
+  s.updated_at AS "updatedAt"`;
+
+export const OPERATION_COLUMNS = `o.id, o.tenant_id AS "tenantId", o.owner_id AS "ownerId",
+  o.sandbox_id AS "sandboxId", o.host_id AS "hostId", o.kind, o.state, o.steps, o.park, o.failure,
+  o.request_hash AS "requestHash", o.created_at AS "createdAt", o.started_at AS "startedAt",
+  o.finished_at AS "finishedAt"`;
+
+export const EXEC_COLUMNS = `e.id, e.tenant_id AS "tenantId", e.owner_id AS "ownerId", e.sandbox_id AS "sandboxId",
+  e.host_id AS "hostId", e.generation, e.state, e.request, e.request_hash AS "requestHash",
+  e.committed_position AS "committedPosition", e.stdout_bytes AS "stdoutBytes", e.stderr_bytes AS "stderrBytes",
+  e.exit_code AS "exitCode", e.signal, e.failure, e.exit_record AS "exitRecord", e.evidence,
+  e.cancel_requested_at AS "cancelRequestedAt", e.created_at AS "createdAt", e.started_at AS "startedAt",
+  e.finished_at AS "finishedAt"`;
+
+export const CHUNK_COLUMNS = `c.position, c.end_position AS "endPosition", c.stdout_from AS "stdoutFrom",
+  c.stdout_to AS "stdoutTo", c.stderr_from AS "stderrFrom", c.stderr_to AS "stderrTo", c.frames`;
+
+export type SandboxRow = SandboxEntity;
+export type OperationRow = OperationEntity;
+export type ExecRow = ExecEntity;
+export type ChunkRow = Omit<ExecChunkEntity, 'execId' | 'tenantId' | 'ownerId'>;
+
+export function sandboxFrom(row: SandboxRow): Sandbox {
+  return {
+    id: sandboxId(row.id),
+    tenantId: tenantId(row.tenantId),
+    ownerId: ownerId(row.ownerId),
+    name: row.name,
+    image: row.image,
+    tier: row.tier,
+    hostId: hostId(row.hostId),
+    generation: row.generation,
+    desiredState: row.desiredState,
+    observedState: row.observedState,
+    containerId: row.containerId,
+    failure: row.failure,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+export function operationFrom(row: OperationRow): Operation {
+  return {
+    id: operationId(row.id),
+    tenantId: tenantId(row.tenantId),
+    ownerId: ownerId(row.ownerId),
+    sandboxId: sandboxId(row.sandboxId),
+    hostId: hostId(row.hostId),
+    kind: row.kind,
+    state: row.state,
+    steps: row.steps,
+    park: row.park,
+    failure: row.failure,
+    createdAt: row.createdAt.toISOString(),
+    startedAt: isoOrNull(row.startedAt),
+    finishedAt: isoOrNull(row.finishedAt),
+  };
+}
+
+export function execFrom(row: ExecRow): Exec {
+  return {
+    id: execId(row.id),
+    tenantId: tenantId(row.tenantId),
+    ownerId: ownerId(row.ownerId),
+    sandboxId: sandboxId(row.sandboxId),
+    hostId: hostId(row.hostId),
+    generation: row.generation,
+    state: row.state,
+    request: row.request,
+    requestHash: row.requestHash,
+    committedPosition: row.committedPosition,
+    stdoutBytes: row.stdoutBytes,
+    stderrBytes: row.stderrBytes,
+    exitCode: row.exitCode,
+    signal: row.signal,
+    failure: row.failure,
+    exitRecord: row.exitRecord,
+    evidence: row.evidence,
+    cancelRequestedAt: isoOrNull(row.cancelRequestedAt),
+    createdAt: row.createdAt.toISOString(),
+    startedAt: isoOrNull(row.startedAt),
+    finishedAt: isoOrNull(row.finishedAt),
+  };
+}
+
+export function chunkFrom(row: ChunkRow): Chunk {
+  return {
+    position: row.position,
+    endPosition: row.endPosition,
+    stdoutFrom: row.stdoutFrom,
+    stdoutTo: row.stdoutTo,
+    stderrFrom: row.stderrFrom,
+    stderrTo: row.stderrTo,
+    frames: row.frames,
+  };
+}
+
+function isoOrNull(time: Date | null): string | null {
+  return time === null ? null : time.toISOString();
+}

@@ -1,0 +1,233 @@
+import {
+  DomainError,
+  needsStart,
+  type HostId,
+  type NewOperation,
+  type NewSandbox,
+  type OperationId,
+  type OwnerId,
+  type Page,
+  type Sandbox,
+  type SandboxDesiredState,
+  type SandboxId,
+  type SandboxStore,
+  type SandboxWithStart,
+  type TenantId,
+} from '#domain';
+import type { Database, SqlRunner } from '../database.js';
+import { Conditions, cursorAt, pageOf } from './page.js';
+import {
+  OPERATION_COLUMNS,
+  operationFrom,
+  SANDBOX_COLUMNS,
+  sandboxFrom,
+  type OperationRow,
+  type SandboxRow,
+} from './rows.js';
+
+const LIVE = `('pending', 'running', 'parked')`;
+
+export class PostgresSandboxStore implements SandboxStore {
+  constructor(private readonly database: Database) {}
+
+  async ensureStarted(sandbox: NewSandbox, start: NewOperation): Promise<SandboxWithStart> {
+    return await this.database.transaction(async (sql) => {
+      await refuseOtherRequest(sql, start);
+      const created = await sql<{ id: string }>(
+        `INSERT INTO sandboxes (id, tenant_id, owner_id, name, image, tier, host_id, desired_state, observed_state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
+        [
+          sandbox.id,
+          sandbox.tenantId,
+          sandbox.ownerId,
+          sandbox.name,
+          sandbox.image,
+          sandbox.tier,
+          sandbox.hostId,
+        ],
+      );
+      const [row] = await sql<SandboxRow>(
+        `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s
+         WHERE s.tenant_id = $1 AND s.owner_id = $2 AND s.name = $3 AND s.observed_state <> 'deleted' FOR UPDATE`,
+        [sandbox.tenantId, sandbox.ownerId, sandbox.name],
+      );
+      if (!row) throw keyReused();
+      const withStart = await ensureStart(sql, row, start);
+      return { ...withStart, sandboxCreated: created.length > 0 };
+    });
+  }
+
+  async ensureStartedById(
+    tenantId: TenantId,
+    id: SandboxId,
+    start: Pick<NewOperation, 'id' | 'requestHash'>,
+  ): Promise<SandboxWithStart> {
+    return await this.database.transaction(async (sql) => {
+      await refuseOtherRequest(sql, start);
+      const [row] = await sql<SandboxRow>(
+        `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s WHERE s.tenant_id = $1 AND s.id = $2 FOR UPDATE`,
+        [tenantId, id],
+      );
+      if (!row) throw notFound();
+      if (row.observedState === 'deleted') {
+        throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
+      }
+      const withStart = await ensureStart(sql, row, start);
+      return { ...withStart, sandboxCreated: false };
+    });
+  }
+
+  async find(tenantId: TenantId, id: SandboxId): Promise<Sandbox | undefined> {
+    const [row] = await this.database.query<SandboxRow>(
+      `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s WHERE s.tenant_id = $1 AND s.id = $2`,
+      [tenantId, id],
+    );
+    return row && sandboxFrom(row);
+  }
+
+  async findByName(tenantId: TenantId, ownerId: OwnerId, name: string): Promise<Sandbox | undefined> {
+    const [row] = await this.database.query<SandboxRow>(
+      `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s
+       WHERE s.tenant_id = $1 AND s.owner_id = $2 AND s.name = $3 AND s.observed_state <> 'deleted'`,
+      [tenantId, ownerId, name],
+    );
+    return row && sandboxFrom(row);
+  }
+
+  async list(
+    tenantId: TenantId,
+    query: { ownerId?: OwnerId; limit: number; cursor?: string },
+  ): Promise<Page<Sandbox>> {
+    const conditions = new Conditions()
+      .equal('s.tenant_id', tenantId)
+      .equal('s.owner_id', query.ownerId)
+      .before('s', query.cursor);
+    const limit = conditions.parameter(query.limit + 1);
+    const rows = await this.database.query<SandboxRow & { cursorAt: string }>(
+      `SELECT ${SANDBOX_COLUMNS}, ${cursorAt('s')} FROM sandboxes s WHERE ${conditions.where}
+       ORDER BY s.created_at DESC, s.id DESC LIMIT ${limit}`,
+      conditions.parameters,
+    );
+    return pageOf(rows, query.limit, sandboxFrom);
+  }
+
+  async get(id: SandboxId): Promise<Sandbox> {
+    const [row] = await this.database.query<SandboxRow>(
+      `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s WHERE s.id = $1`,
+      [id],
+    );
+    if (!row) throw notFound();
+    return sandboxFrom(row);
+  }
+
+  async listOnHost(hostId: HostId): Promise<Sandbox[]> {
+    const rows = await this.database.query<SandboxRow>(
+      `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s WHERE s.host_id = $1 AND s.observed_state <> 'deleted'`,
+      [hostId],
+    );
+    return rows.map(sandboxFrom);
+  }
+
+  async raiseGeneration(id: SandboxId, operationId: OperationId): Promise<number> {
+    return await this.database.transaction(async (sql) => {
+      const [row] = await sql<SandboxRow>(
+        `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s
+         WHERE s.id = $1 AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})
+         FOR UPDATE`,
+        [id, operationId],
+      );
+      if (!row) throw new DomainError('invalid_state', 'The operation no longer holds the sandbox.');
+      if (row.operationId === operationId) return row.generation;
+      const [raised] = await sql<{ generation: number }>(
+        `UPDATE sandboxes SET generation = generation + 1, operation_id = $2, observed_state = 'starting',
+           container_id = NULL, updated_at = now() WHERE id = $1 RETURNING generation`,
+        [id, operationId],
+      );
+      return raised?.generation ?? row.generation + 1;
+    });
+  }
+
+  async observeByOperation(
+    id: SandboxId,
+    operationId: OperationId,
+    seen: Parameters<SandboxStore['observeByOperation']>[2],
+  ): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE sandboxes s SET observed_state = $4, container_id = $5, failure = $6, updated_at = now()
+       WHERE s.id = $1 AND s.generation = $3 AND s.observed_state <> 'deleted'
+         AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})
+       RETURNING s.id`,
+      [id, operationId, seen.generation, seen.observedState, seen.containerId, json(seen.failure)],
+    );
+    return rows.length > 0;
+  }
+
+  async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE sandboxes s SET observed_state = $3, failure = $4, updated_at = now()
+       WHERE s.id = $1 AND s.generation = $2 AND s.observed_state NOT IN ('deleted', $3)
+         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state IN ${LIVE})
+       RETURNING s.id`,
+      [id, seen.generation, seen.observedState, json(seen.failure)],
+    );
+    return rows.length > 0;
+  }
+
+  async setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void> {
+    await this.database.query(`UPDATE sandboxes SET desired_state = $2, updated_at = now() WHERE id = $1`, [
+      id,
+      desired,
+    ]);
+  }
+}
+
+/** Under the row lock of the sandbox: the live operation if there is one, else a new start if the sandbox needs it. */
+async function ensureStart(
+  sql: SqlRunner,
+  row: SandboxRow,
+  start: Pick<NewOperation, 'id' | 'requestHash'>,
+): Promise<Omit<SandboxWithStart, 'sandboxCreated'>> {
+  const sandbox = sandboxFrom(row);
+  const [live] = await sql<OperationRow>(
+    `SELECT ${OPERATION_COLUMNS} FROM operations o WHERE o.sandbox_id = $1 AND o.state IN ${LIVE}`,
+    [row.id],
+  );
+  if (live) return { sandbox, operation: operationFrom(live), operationCreated: false };
+  if (!needsStart(sandbox)) return { sandbox, operation: null, operationCreated: false };
+  const [created] = await sql<OperationRow>(
+    `INSERT INTO operations AS o (id, tenant_id, owner_id, sandbox_id, host_id, kind, state, request_hash)
+     VALUES ($1, $2, $3, $4, $5, 'start', 'pending', $6) ON CONFLICT (id) DO NOTHING RETURNING ${OPERATION_COLUMNS}`,
+    [start.id, row.tenantId, row.ownerId, row.id, row.hostId, start.requestHash],
+  );
+  if (!created) {
+    // The same request was answered before by this operation, which has ended since.
+    const [ended] = await sql<OperationRow>(`SELECT ${OPERATION_COLUMNS} FROM operations o WHERE o.id = $1`, [
+      start.id,
+    ]);
+    return { sandbox, operation: ended ? operationFrom(ended) : null, operationCreated: false };
+  }
+  await sql(`UPDATE sandboxes SET desired_state = 'running', updated_at = now() WHERE id = $1`, [row.id]);
+  return { sandbox, operation: operationFrom(created), operationCreated: true };
+}
+
+/** The id of a start comes from the Idempotency-Key: under the same id only the same request may come again. */
+async function refuseOtherRequest(
+  sql: SqlRunner,
+  start: Pick<NewOperation, 'id' | 'requestHash'>,
+): Promise<void> {
+  const [before] = await sql<{ requestHash: string }>(
+    `SELECT request_hash AS "requestHash" FROM operations WHERE id = $1`,
+    [start.id],
+  );
+  if (before && before.requestHash !== start.requestHash) throw keyReused();
+}
+
+function keyReused(): DomainError {
+  return new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.');
+}
+
+function notFound(): DomainError {
+  return new DomainError('not_found', 'There is no such sandbox.');
+}
+
+const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
