@@ -69,3 +69,14 @@ export const SEARCH_ATTRIBUTES = [
   'BulkId',
 ] as const;
 export type SearchAttribute = (typeof SEARCH_ATTRIBUTES)[number];
+export {
+  BULK_ID,
+  HOST_ID,
+  OP_KIND,
+  OP_STATE,
+  OWNER_ID,
+  PARK_REASON,
+  PARKED_STEP,
+  SANDBOX_ID,
+  TENANT_ID,
+} from './attributes.js';

@@ -1,0 +1,58 @@
+/**
+ * The Activities as the Workflows see them: one interface per Task Queue. Workflows import these types and nothing else
+ * of this library.
+ */
+import type { ExecId, ExecState, OperationId, Park, SandboxId } from '#domain';
+
+export interface ExecRef {
+  readonly execId: ExecId;
+}
+
+export type RunExecResult =
+  | { readonly kind: 'ended'; readonly state: ExecState; readonly exitCode: number | null }
+  /** Not its turn yet: the Workflow waits for a wake-up and asks again. */
+  | { readonly kind: 'waiting'; readonly because: 'sandbox_not_running' | 'queue' };
+
+/** On `host.{hostId}.exec`. */
+export interface ExecActivities {
+  /** Claims the exec if it is its turn, joins its supervision and returns when its row has ended. Safe to repeat at any time. */
+  runExec(input: ExecRef): Promise<RunExecResult>;
+}
+
+export interface StepInput {
+  readonly operationId: OperationId;
+  readonly sandboxId: SandboxId;
+}
+
+/** On `host.{hostId}`. */
+export interface HostActivities {
+  prepareStorage(input: StepInput): Promise<void>;
+  createContainer(input: StepInput): Promise<void>;
+  startContainer(input: StepInput): Promise<void>;
+  awaitRunner(input: StepInput): Promise<void>;
+  /** Ends the process tree of a claimed exec and verifies that nothing is left. Its row is ended by `runExec`. */
+  cancelExec(input: ExecRef): Promise<void>;
+}
+
+export type WithdrawResult = 'withdrawn' | 'live' | 'ended';
+
+/** On `control`. */
+export interface ControlActivities {
+  /** The last step of a start: the sandbox is running, its queue is open, the operation has succeeded. */
+  openQueue(input: StepInput): Promise<void>;
+  parkOperation(input: { operationId: OperationId; park: Park }): Promise<void>;
+  resumeOperation(input: { operationId: OperationId }): Promise<void>;
+  /** Ends a start that will not be tried again and says so on the sandbox. */
+  endStart(input: StepInput & { state: 'failed' | 'canceled'; failure: Park['failure'] }): Promise<void>;
+  /** Ends an exec that nobody has claimed; `live` if a host has claimed it. */
+  withdrawExec(input: ExecRef & { as: 'canceled' | 'not_started' }): Promise<WithdrawResult>;
+  /** Gives a claimed exec up after its deadline: `lost`, with what is known. */
+  giveUpExec(input: ExecRef & { note: string }): Promise<void>;
+  sweep(): Promise<SweepResult>;
+}
+
+export interface SweepResult {
+  readonly started: number;
+  readonly verified: number;
+  readonly repaired: number;
+}

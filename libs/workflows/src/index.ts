@@ -1,0 +1,7 @@
+/**
+ * The Workflows: what happens when. Deterministic; they order Activities and wait for signals, and they touch nothing
+ * themselves. Clients use `contract.ts` instead of this file, which is the entry point of the Workflow bundle.
+ */
+export { exec } from './exec.workflow.js';
+export { startSandbox } from './start-sandbox.workflow.js';
+export { sweep } from './sweep.workflow.js';
