@@ -34,7 +34,7 @@ export interface HostActivities {
   cancelExec(input: ExecRef): Promise<void>;
 }
 
-export type WithdrawResult = 'withdrawn' | 'live' | 'ended';
+export type ExecEnded = Extract<RunExecResult, { kind: 'ended' }>;
 
 /** On `control`. */
 export interface ControlActivities {
@@ -45,9 +45,11 @@ export interface ControlActivities {
   /** Ends a start that will not be tried again and says so on the sandbox. */
   endStart(input: StepInput & { state: 'failed' | 'canceled'; failure: Park['failure'] }): Promise<void>;
   /** Ends an exec that nobody has claimed; `live` if a host has claimed it. */
-  withdrawExec(input: ExecRef & { as: 'canceled' | 'not_started' }): Promise<WithdrawResult>;
+  withdrawExec(
+    input: ExecRef & { as: 'canceled' | 'not_started' },
+  ): Promise<ExecEnded | { readonly kind: 'live' }>;
   /** Gives a claimed exec up after its deadline: `lost`, with what is known. */
-  giveUpExec(input: ExecRef & { note: string }): Promise<void>;
+  giveUpExec(input: ExecRef & { note: string }): Promise<ExecEnded>;
   sweep(): Promise<SweepResult>;
 }
 

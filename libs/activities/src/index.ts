@@ -1,1 +1,15 @@
+/**
+ * What touches the world: units that are safe to repeat, over the domain's ports. An Activity heartbeats if it is slow,
+ * translates errors and decides nothing about what comes next. The host's background parts (supervision, lease,
+ * observation) live here too, because they share its effects and its rules.
+ */
 export type * from './contract.js';
+export { createControlActivities } from './control/control.activities.js';
+export type { ControlActivityPorts } from './control/control.activities.js';
+export { createExecActivities } from './exec/exec.activities.js';
+export { ExecSupervisor } from './exec/exec-supervisor.js';
+export type { ExecSupervisorPorts } from './exec/exec-supervisor.js';
+export { createHostActivities } from './host/host.activities.js';
+export type { HostActivityPorts } from './host/host.activities.js';
+export { HostPresence } from './host/host-presence.js';
+export { SandboxObserver } from './host/sandbox-observer.js';

@@ -84,3 +84,4 @@ export {
   MalformedFrameError,
 } from './frames/index.js';
 export type { DecodedFrames, Frame, FrameLimits, FrameStream } from './frames/index.js';
+export type { Log } from './ports/log.port.js';

@@ -46,19 +46,21 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
   constructor(private readonly temporal: TemporalConnection) {}
 
   async startExec(exec: Exec): Promise<void> {
-    const queueDeadlineMs = Date.parse(exec.createdAt) + exec.request.queueTimeoutSeconds * 1_000;
-    const input: ExecInput = {
-      execId: exec.id,
-      tenantId: exec.tenantId,
-      ownerId: exec.ownerId,
-      sandboxId: exec.sandboxId,
-      hostId: exec.hostId,
-      queueDeadlineMs,
-      timeoutSeconds: exec.request.timeoutSeconds,
-    };
-    await this.startOnce(EXEC_WORKFLOW, execWorkflowId(exec.id), input, 'exec', 'running');
+    await this.startOnce(EXEC_WORKFLOW, execWorkflowId(exec.id), execInput(exec), 'exec', 'running');
   }
 
+  async cancelExecAnew(exec: Exec): Promise<void> {
+    const input = execInput(exec);
+    await this.temporal.call((client) =>
+      client.workflow.signalWithStart(EXEC_WORKFLOW, {
+        ...optionsOf(execWorkflowId(exec.id), input, 'exec', 'running'),
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        signal: CANCEL_SIGNAL,
+        signalArgs: [],
+      }),
+    );
+  }
   async startOperation(operation: Operation): Promise<void> {
     const input: OperationInput = {
       operationId: operation.id,
@@ -107,25 +109,9 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
     kind: string,
     state: string,
   ): Promise<void> {
+    const options = { ...optionsOf(workflowId, input, kind, state), ...ONCE };
     try {
-      await this.temporal.call((client) =>
-        client.workflow.start(type, {
-          ...ONCE,
-          workflowId,
-          taskQueue: CONTROL_TASK_QUEUE,
-          args: [input],
-          typedSearchAttributes: [
-            { key: TENANT_ID, value: input.tenantId },
-            { key: OWNER_ID, value: input.ownerId },
-            { key: SANDBOX_ID, value: input.sandboxId },
-            { key: HOST_ID, value: input.hostId },
-            { key: OP_KIND, value: kind },
-            { key: OP_STATE, value: state },
-          ],
-          // No part of the command: summaries are readable by everyone who may open the Web UI.
-          staticSummary: `${kind} in sandbox ${input.sandboxId} of ${input.ownerId}`,
-        }),
-      );
+      await this.temporal.call((client) => client.workflow.start(type, options));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
@@ -155,6 +141,36 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
       throw error;
     }
   }
+}
+
+function execInput(exec: Exec): ExecInput {
+  return {
+    execId: exec.id,
+    tenantId: exec.tenantId,
+    ownerId: exec.ownerId,
+    sandboxId: exec.sandboxId,
+    hostId: exec.hostId,
+    queueDeadlineMs: Date.parse(exec.createdAt) + exec.request.queueTimeoutSeconds * 1_000,
+    timeoutSeconds: exec.request.timeoutSeconds,
+  };
+}
+
+/** The summary holds no part of a command: it is readable by everyone who may open the Web UI. */
+function optionsOf(workflowId: string, input: ExecInput | OperationInput, kind: string, state: string) {
+  return {
+    workflowId,
+    taskQueue: CONTROL_TASK_QUEUE,
+    args: [input],
+    typedSearchAttributes: [
+      { key: TENANT_ID, value: input.tenantId },
+      { key: OWNER_ID, value: input.ownerId },
+      { key: SANDBOX_ID, value: input.sandboxId },
+      { key: HOST_ID, value: input.hostId },
+      { key: OP_KIND, value: kind },
+      { key: OP_STATE, value: state },
+    ],
+    staticSummary: `${kind} in sandbox ${input.sandboxId} of ${input.ownerId}`,
+  };
 }
 
 function stateOf(description: WorkflowExecutionDescription): RunState {

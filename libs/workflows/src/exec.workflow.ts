@@ -92,7 +92,9 @@ class ExecRun {
       const outcome = await this.runOnHost();
       if (outcome?.kind === 'ended') return { state: outcome.state, exitCode: outcome.exitCode };
       if (outcome?.kind === 'waiting') await condition(() => this.woken, this.waitMs());
-      if (Date.now() >= this.input.queueDeadlineMs) await this.expire();
+      if (Date.now() < this.input.queueDeadlineMs) continue;
+      const expired = await this.expire();
+      if (expired.kind === 'ended') return { state: expired.state, exitCode: expired.exitCode };
     }
   }
 
@@ -117,21 +119,20 @@ class ExecRun {
   }
 
   /** After the time in the queue: withdraw it if nobody claimed it, or give it up if its own deadline has passed too. */
-  private async expire(): Promise<void> {
+  private async expire() {
     const withdrawn = await this.control.withdrawExec({ ...this.ref, as: 'not_started' });
-    if (withdrawn === 'live' && Date.now() >= this.deadlineMs) {
-      await this.control.giveUpExec({
-        ...this.ref,
-        note: 'Its host did not report an end before the deadline.',
-      });
-    }
+    if (withdrawn.kind === 'ended' || Date.now() < this.deadlineMs) return withdrawn;
+    return await this.control.giveUpExec({
+      ...this.ref,
+      note: 'Its host did not report an end before the deadline.',
+    });
   }
 
   async cancelWhenAsked(): Promise<void> {
     await condition(() => this.cancelAsked || this.ended);
     if (this.ended) return;
     const withdrawn = await this.control.withdrawExec({ ...this.ref, as: 'canceled' });
-    if (withdrawn === 'live') await this.host.cancelExec(this.ref);
+    if (withdrawn.kind === 'live') await this.host.cancelExec(this.ref);
     this.wake();
   }
 

@@ -1,7 +1,7 @@
 import type { Exec, ExecEnd, ExecRequest } from '../exec.js';
 import type { Failure } from '../errors.js';
 import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
-import type { Operation, Park, StepRecord } from '../operation.js';
+import type { Operation, Park } from '../operation.js';
 import type { OperationKind, OperationState } from '../operation.states.js';
 import type { ExecState } from '../exec.states.js';
 import type { Sandbox, TierName } from '../sandbox.js';
@@ -107,7 +107,7 @@ export interface OperationStore {
   get(id: OperationId): Promise<Operation>;
   list(
     tenantId: TenantId,
-    query: { state?: OperationState; limit: number; cursor?: string },
+    query: { state?: OperationState; sandboxId?: SandboxId; limit: number; cursor?: string },
   ): Promise<Page<Operation>>;
   /** Compare-and-set on the state; false when the row had already left every state in `from`. */
   move(
@@ -116,9 +116,12 @@ export interface OperationStore {
     to: OperationState,
     change?: { park?: Park | null; failure?: Failure | null },
   ): Promise<boolean>;
-  recordSteps(id: OperationId, change: (steps: readonly StepRecord[]) => StepRecord[]): Promise<void>;
-  /** True while the operation is live, that is while it holds its sandbox. */
-  holdsSandbox(id: OperationId): Promise<boolean>;
+  /**
+   * Records that an attempt of a step begins; the first step takes the operation from `pending` to `running`. Throws
+   * `invalid_state` when the operation has ended and so no longer holds its sandbox.
+   */
+  beginStep(id: OperationId, step: string, at: string): Promise<Operation>;
+  endStep(id: OperationId, step: string, at: string, failure: Failure | null): Promise<void>;
   markWorkflowStarted(id: OperationId): Promise<void>;
 }
 

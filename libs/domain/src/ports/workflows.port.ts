@@ -7,6 +7,8 @@ export interface WorkflowStarter {
   /** Starts the run of a row; a run under that id that exists already is success. */
   startExec(exec: Exec): Promise<void>;
   startOperation(operation: Operation): Promise<void>;
+  /** For a live row whose run is gone: a new run under the same id that ends what is left of it. */
+  cancelExecAnew(exec: Exec): Promise<void>;
 }
 
 export interface WorkflowSignaller {

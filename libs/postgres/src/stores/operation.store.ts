@@ -2,6 +2,8 @@ import {
   DomainError,
   isTerminal,
   OPERATION_TRANSITIONS,
+  stepBegun,
+  stepEnded,
   type Failure,
   type Operation,
   type OperationId,
@@ -80,23 +82,37 @@ export class PostgresOperationStore implements OperationStore {
     return rows.length > 0;
   }
 
-  async recordSteps(id: OperationId, change: (steps: readonly StepRecord[]) => StepRecord[]): Promise<void> {
-    await this.database.transaction(async (sql) => {
-      const [row] = await sql<{ steps: StepRecord[] }>(
-        `SELECT steps FROM operations WHERE id = $1 FOR UPDATE`,
+  async beginStep(id: OperationId, step: string, at: string): Promise<Operation> {
+    return await this.changeSteps(id, true, (steps) => stepBegun(steps, step, at));
+  }
+
+  async endStep(id: OperationId, step: string, at: string, failure: Failure | null): Promise<void> {
+    await this.changeSteps(id, false, (steps) => stepEnded(steps, step, at, failure));
+  }
+
+  private async changeSteps(
+    id: OperationId,
+    mustHold: boolean,
+    change: (steps: readonly StepRecord[]) => StepRecord[],
+  ): Promise<Operation> {
+    return await this.database.transaction(async (sql) => {
+      const [row] = await sql<OperationRow>(
+        `SELECT ${OPERATION_COLUMNS} FROM operations o WHERE o.id = $1 FOR UPDATE`,
         [id],
       );
       if (!row) throw new DomainError('not_found', 'There is no such operation.');
-      await sql(`UPDATE operations SET steps = $2 WHERE id = $1`, [id, JSON.stringify(change(row.steps))]);
+      if (mustHold && isTerminal(OPERATION_TRANSITIONS, row.state)) {
+        throw new DomainError('invalid_state', 'The operation has ended and no longer holds its sandbox.');
+      }
+      const [changed] = await sql<OperationRow>(
+        `UPDATE operations AS o SET steps = $2,
+           state = CASE WHEN o.state = 'pending' THEN 'running' ELSE o.state END,
+           started_at = coalesce(o.started_at, now())
+         WHERE o.id = $1 RETURNING ${OPERATION_COLUMNS}`,
+        [id, JSON.stringify(change(row.steps))],
+      );
+      return operationFrom(changed ?? row);
     });
-  }
-
-  async holdsSandbox(id: OperationId): Promise<boolean> {
-    const rows = await this.database.query(
-      `SELECT 1 FROM operations WHERE id = $1 AND state IN ('pending', 'running', 'parked')`,
-      [id],
-    );
-    return rows.length > 0;
   }
 
   async markWorkflowStarted(id: OperationId): Promise<void> {

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+/** Everything that the worker reads from its environment. Read once, at the start, then frozen and passed down. */
+const schema = z.object({
+  BERTH_INSTANCE_ID: z.string().regex(/^[a-z0-9-]{4,64}$/),
+  BERTH_HOST_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)
+    .default('local'),
+  BERTH_WORKER_ROLES: z
+    .string()
+    .default('control,host')
+    .transform((roles) => roles.split(',').map((role) => role.trim()))
+    .pipe(z.array(z.enum(['control', 'host'])).min(1)),
+  DATABASE_URL: z.string().min(1),
+  TEMPORAL_ADDRESS: z.string().min(1),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  S3_ENDPOINT: z.string().min(1),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_BUCKET: z.string().min(1).default('berth'),
+  S3_ACCESS_KEY: z.string().min(1),
+  S3_SECRET_KEY: z.string().min(1),
+  DOCKER_HOST: z.string().min(1).default('unix:///var/run/docker.sock'),
+  BERTH_RUNNER_DIR: z.string().min(1),
+  BERTH_BASE_IMAGE: z.string().min(1),
+  BERTH_CONTAINER_RUNTIME: z.string().min(1).optional(),
+  BERTH_WORKER_HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export type WorkerConfig = Readonly<z.output<typeof schema>>;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Throws ConfigError with the names of the bad variables, never with their values. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
+  const parsed = schema.safeParse(environment);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new ConfigError(`Bad environment variables: ${problems.join('; ')}`);
+}

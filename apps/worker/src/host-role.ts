@@ -1,0 +1,75 @@
+import {
+  createExecActivities,
+  createHostActivities,
+  ExecSupervisor,
+  HostPresence,
+  SandboxObserver,
+} from '#activities';
+import type { Logger } from 'pino';
+import { hostId as parseHostId } from '#domain';
+import { DockerEngine } from '#docker';
+import type { WorkerConfig } from './config.js';
+import type { Stores } from './stores.js';
+import type { TemporalWorkflowRuns } from '#temporal';
+
+/** The parts of a machine with a Docker engine: its Activities, and what goes on in the background. */
+export interface HostRole {
+  readonly activities: ReturnType<typeof createHostActivities>;
+  readonly execActivities: ReturnType<typeof createExecActivities>;
+  /** Adopts live execs and begins to watch the engine. */
+  start(): Promise<void>;
+  /** Detaches from commands, which go on. */
+  stop(): Promise<void>;
+}
+
+export function createHostRole(
+  config: WorkerConfig,
+  stores: Stores,
+  runs: TemporalWorkflowRuns,
+  log: Logger,
+): HostRole {
+  const hostId = parseHostId(config.BERTH_HOST_ID);
+  const engine = new DockerEngine({
+    instanceId: config.BERTH_INSTANCE_ID,
+    hostId,
+    dockerHost: config.DOCKER_HOST,
+    runnerDir: config.BERTH_RUNNER_DIR,
+    baseImage: config.BERTH_BASE_IMAGE,
+    ...(config.BERTH_CONTAINER_RUNTIME ? { runtime: config.BERTH_CONTAINER_RUNTIME } : {}),
+  });
+  const { sandboxes, operations, execs, hosts, wake } = stores;
+  const supervisor = new ExecSupervisor({ execs, sandboxes, engine, wake, signaller: runs, log }, hostId);
+  const presence = new HostPresence(
+    { hosts, engine, log },
+    hostId,
+    `127.0.0.1:${config.BERTH_WORKER_HEALTH_PORT}`,
+  );
+  const observer = new SandboxObserver(
+    {
+      sandboxes,
+      engine,
+      wake,
+      log,
+      onRunning: async (sandbox) => {
+        for (const id of await execs.listStartable(sandbox.id)) await runs.wakeExec(id);
+      },
+    },
+    hostId,
+  );
+  return {
+    activities: createHostActivities({ sandboxes, operations, execs, engine, supervisor, wake }),
+    execActivities: createExecActivities({ execs, supervisor }, hostId),
+    async start() {
+      const adopted = await supervisor.adopt();
+      log.info({ hostId, adopted }, 'The host role is up.');
+      observer.start();
+      await presence.start();
+    },
+    async stop() {
+      presence.stop();
+      await observer.stop();
+      await supervisor.detachAll();
+      await engine.close();
+    },
+  };
+}

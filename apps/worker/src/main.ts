@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { Runtime } from '@temporalio/worker';
+import { createControlActivities } from '#activities';
+import { ensureSchedules, TemporalConnection, TemporalWorkflowRuns } from '#temporal';
+import { ConfigError, readConfig, type WorkerConfig } from './config.js';
+import { serveHealth } from './health.js';
+import { createHostRole } from './host-role.js';
+import { createLog, temporalLogger } from './log.js';
+import { connectDatabase } from './persistence.js';
+import { createStores } from './stores.js';
+import { connectTemporal, createWorkers } from './workers.js';
+
+/** Runs until a signal asks it to stop or a Temporal worker fails. Stopping detaches from commands and never ends one. */
+async function run(config: WorkerConfig): Promise<void> {
+  const log = createLog(config.LOG_LEVEL);
+  Runtime.install({ shutdownSignals: [], logger: temporalLogger(log) });
+  const asked = stopRequested();
+
+  const database = await connectDatabase(config.DATABASE_URL, 'berth-worker', log);
+  const stores = createStores(database, log);
+  const temporal = TemporalConnection.open({
+    address: config.TEMPORAL_ADDRESS,
+    namespace: config.TEMPORAL_NAMESPACE,
+  });
+  const runs = new TemporalWorkflowRuns(temporal);
+  const roles = new Set(config.BERTH_WORKER_ROLES);
+  const control = roles.has('control') ? createControlActivities({ ...stores, runs, log }) : undefined;
+  const host = roles.has('host') ? createHostRole(config, stores, runs, log) : undefined;
+  await host?.start();
+
+  const connection = await connectTemporal(config.TEMPORAL_ADDRESS, log);
+  const workers = await createWorkers(connection, config, { control, host });
+  if (control) await ensureSchedules(temporal);
+  const health = await serveHealth(config.BERTH_WORKER_HEALTH_PORT, workers);
+  const running = Promise.all([...workers.values()].map((worker) => worker.run()));
+  log.info({ taskQueues: [...workers.keys()] }, 'The worker is up.');
+
+  await Promise.race([asked, running]);
+  log.info({}, 'The worker stops; commands in sandboxes go on.');
+  health.close();
+  for (const worker of workers.values()) if (worker.getState() === 'RUNNING') worker.shutdown();
+  await host?.stop();
+  await running;
+  await stores.wake.flush();
+  await Promise.allSettled([connection.close(), temporal.close(), database.close()]);
+}
+
+async function stopRequested(): Promise<void> {
+  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+}
+
+try {
+  await run(readConfig());
+  process.exit(0);
+} catch (error) {
+  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+  else createLog('info').fatal({ err: error }, 'The worker failed.');
+  process.exit(1);
+}

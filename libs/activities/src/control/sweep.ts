@@ -1,0 +1,48 @@
+import { limits, type Failure, type SweepRow } from '#domain';
+import type { SweepResult } from '../contract.js';
+import type { ControlActivityPorts } from './control.activities.js';
+import { endStart } from './end-start.js';
+
+const RUN_VANISHED: Failure = {
+  code: 'invalid_state',
+  message: 'Its run was ended from outside, so the operation was given up.',
+};
+
+/**
+ * Row first, then Workflow: starts the run of a row that a dead API left without one, and gives a truthful end to a live
+ * row whose run was terminated or has vanished.
+ */
+export async function sweepRows(ports: ControlActivityPorts): Promise<SweepResult> {
+  const { sweeps } = ports;
+  const unstarted = await sweeps.listUnstarted(limits.SWEEP_START_AFTER_MS, limits.SWEEP_ROWS_MAX);
+  for (const row of unstarted) await start(ports, row);
+  const unverified = await sweeps.takeUnverified(limits.SWEEP_VERIFY_AFTER_MS, limits.SWEEP_ROWS_MAX);
+  let repaired = 0;
+  for (const row of unverified) if (await repair(ports, row)) repaired += 1;
+  return { started: unstarted.length, verified: unverified.length, repaired };
+}
+
+async function start({ runs, execs, operations, log }: ControlActivityPorts, row: SweepRow): Promise<void> {
+  log.warn({ kind: row.kind, id: row.id }, 'A row had no run; its run is started now.');
+  if (row.kind === 'exec') {
+    await runs.startExec(row.exec);
+    await execs.markWorkflowStarted(row.id);
+  } else {
+    await runs.startOperation(row.operation);
+    await operations.markWorkflowStarted(row.id);
+  }
+}
+
+async function repair(ports: ControlActivityPorts, row: SweepRow): Promise<boolean> {
+  const { runs, log } = ports;
+  const run = row.kind === 'exec' ? await runs.execRun(row.id) : await runs.operationRun(row.id);
+  if (run === 'running') return false;
+  log.warn({ kind: row.kind, id: row.id, run }, 'A live row has no run any more; it is ended.');
+  if (row.kind === 'exec') {
+    await runs.cancelExecAnew(row.exec);
+  } else {
+    const { sandboxId } = row.operation;
+    await endStart(ports, { operationId: row.id, sandboxId, state: 'failed', failure: RUN_VANISHED });
+  }
+  return true;
+}

@@ -1,0 +1,231 @@
+import {
+  canceledBeforeStartEnd,
+  DomainError,
+  endFromExitRecord,
+  EXEC_TRANSITIONS,
+  isDomainError,
+  isTerminal,
+  limits,
+  lostEnd,
+  notStartedEnd,
+  type Exec,
+  type ExecEnd,
+  type ExecEvidence,
+  type RunnerConnection,
+  type StartRequest,
+} from '#domain';
+import { Backoff, whileAway } from '../patience.js';
+import { chunkFrom, progressAfter, type Progress } from './chunk.js';
+import { coalesce } from './coalesce.js';
+import type { ExecSupervisorPorts } from './exec-supervisor.js';
+import { reach, type Reached } from './reach.js';
+
+/** The row moved under this writer: somebody else appended, or the exec has ended. */
+class FencedError extends Error {
+  override readonly name = 'FencedError';
+}
+
+/**
+ * Follows one claimed exec to its end: reaches its runner, starts the command if that is still to be done, commits the
+ * output piece by piece, and ends the row with what the exit record proves. It goes on through every loss of runner,
+ * engine and database, because the spool in the sandbox keeps what is not committed.
+ */
+export class ExecSupervision {
+  /** Resolves when the row has ended, whoever ended it; rejects when this process detaches. */
+  readonly ended: Promise<void>;
+  private committed = 0;
+
+  constructor(
+    private readonly ports: ExecSupervisorPorts,
+    private readonly exec: Exec,
+    private readonly detached: AbortSignal,
+  ) {
+    this.ended = this.run();
+  }
+
+  /** The committed position, for heartbeats. */
+  get position(): number {
+    return this.committed;
+  }
+
+  private async run(): Promise<void> {
+    const backoff = new Backoff();
+    const silence = new Silence();
+    for (;;) {
+      const exec = await this.database(() => this.ports.execs.get(this.exec.id));
+      if (isTerminal(EXEC_TRANSITIONS, exec.state)) return;
+      this.committed = exec.committedPosition;
+      try {
+        const reached = await reach(this.ports.engine, this.ports.sandboxes, exec);
+        silence.broken();
+        if (await this.followOnce(exec, reached)) return await this.openQueue();
+        backoff.reset();
+      } catch (error) {
+        this.detached.throwIfAborted();
+        const end = this.endAfter(error, exec, silence);
+        if (end && (await this.end(exec, end))) return await this.openQueue();
+        await backoff.pause(this.detached);
+      }
+    }
+  }
+
+  /** True when the row has ended. Throws what broke the connection. */
+  private async followOnce(exec: Exec, reached: Reached): Promise<boolean> {
+    const { connection } = reached;
+    try {
+      if (exec.state === 'starting') {
+        const end = reached.live ? await this.start(exec, connection) : await neverClaimed(exec, connection);
+        if (end) return await this.end(exec, end);
+      }
+      return await this.follow(exec, reached);
+    } finally {
+      if (!reached.live) await connection.close();
+    }
+  }
+
+  /** Asks the runner to start the command, which it does at most once. Returns an end where there will be no run. */
+  private async start(exec: Exec, connection: RunnerConnection): Promise<ExecEnd | undefined> {
+    const { state } = await connection.start(startRequestOf(exec));
+    if (state === 'canceled') return canceledBeforeStartEnd();
+    if (state === 'forgotten') {
+      return lostEnd(evidence(exec, { runner: 'forgotten', note: 'The runner no longer has its output.' }));
+    }
+    const startedAt = new Date().toISOString();
+    if (await this.database(() => this.ports.execs.markRunning(exec.id, startedAt))) this.changed();
+    return undefined;
+  }
+
+  private async follow(exec: Exec, { connection, live }: Reached): Promise<boolean> {
+    let progress: Progress = {
+      position: exec.committedPosition,
+      stdoutBytes: exec.stdoutBytes,
+      stderrBytes: exec.stderrBytes,
+    };
+    const source = connection.follow(exec.id, progress.position, this.detached);
+    for await (const event of coalesce(source, limits.CHUNK_BYTES_MAX)) {
+      if (event.kind === 'frames') {
+        progress = await this.commit(progress, event.position, event.bytes);
+        if (live) await connection.commit(exec.id, progress.position);
+      } else if (event.kind === 'end') {
+        const ended = await this.end(exec, endFromExitRecord(event.exitRecord));
+        if (ended && live) await this.forget(connection);
+        return ended;
+      } else {
+        const note = `The command may have run; its end is not known (${event.reason}).`;
+        return await this.end(
+          exec,
+          lostEnd({ ...evidence(exec, { runner: event.reason, note }), lastPosition: event.endPosition }),
+        );
+      }
+    }
+    throw new DomainError('runner_unreachable', 'The runner stopped without saying how the exec ended.');
+  }
+
+  private async commit(progress: Progress, position: number, frames: Uint8Array): Promise<Progress> {
+    const chunk = chunkFrom(progress, position, frames);
+    const appended = await this.database(() => this.ports.execs.append(this.exec.id, chunk));
+    if (!appended) {
+      // An append whose answer was lost is seen here as a position that has moved exactly as it would have.
+      const row = await this.database(() => this.ports.execs.get(this.exec.id));
+      if (row.committedPosition !== chunk.endPosition) throw new FencedError('Another writer was first.');
+    }
+    this.committed = chunk.endPosition;
+    this.changed();
+    return progressAfter(chunk);
+  }
+
+  /** True when the row has ended, by this call or another. */
+  private async end(exec: Exec, end: ExecEnd): Promise<boolean> {
+    await this.database(() => this.ports.execs.end(exec.id, ['starting', 'running'], end));
+    const row = await this.database(() => this.ports.execs.get(exec.id));
+    const ended = isTerminal(EXEC_TRANSITIONS, row.state);
+    if (ended) {
+      this.changed();
+      this.ports.log.info(
+        { execId: exec.id, state: row.state, exitCode: row.exitCode },
+        'The exec has ended.',
+      );
+    }
+    return ended;
+  }
+
+  /** The row has all of it. A spool that stays behind because this fails is found by the runner's own limits. */
+  private async forget(connection: RunnerConnection): Promise<void> {
+    await connection.forget(this.exec.id).catch((error: unknown) => {
+      this.ports.log.warn({ err: error, execId: this.exec.id }, 'The spool of an ended exec stays for now.');
+    });
+  }
+
+  /** An end where going on is pointless; undefined to try again. */
+  private endAfter(error: unknown, exec: Exec, silence: Silence): ExecEnd | undefined {
+    if (error instanceof FencedError) return undefined;
+    this.ports.log.warn({ err: error, execId: exec.id }, 'Following an exec was interrupted.');
+    if (isDomainError(error, 'spool_corrupt') || isDomainError(error, 'runner_protocol')) {
+      return lostEnd(evidence(exec, { runner: error.code, note: error.message }));
+    }
+    if (isDomainError(error, 'dependency_unavailable')) return undefined;
+    if (!silence.tooLong()) return undefined;
+    return lostEnd(evidence(exec, { runner: 'silent', note: 'The runner of the sandbox does not answer.' }));
+  }
+
+  /** The next of the queue may start. A wake-up that fails is made good by the Workflow's own look. */
+  private async openQueue(): Promise<void> {
+    try {
+      for (const id of await this.ports.execs.listStartable(this.exec.sandboxId)) {
+        await this.ports.signaller.wakeExec(id);
+      }
+    } catch (error) {
+      this.ports.log.warn({ err: error, sandboxId: this.exec.sandboxId }, 'Waking the queue failed.');
+    }
+  }
+
+  private changed(): void {
+    this.ports.wake.wake(`exec:${this.exec.id}`);
+  }
+
+  private async database<T>(work: () => Promise<T>): Promise<T> {
+    return await whileAway('postgres', this.detached, work);
+  }
+}
+
+/** How long nothing has been heard, counted only while the engine says that there is something to hear. */
+class Silence {
+  private since: number | undefined;
+
+  broken(): void {
+    this.since = undefined;
+  }
+
+  tooLong(): boolean {
+    this.since ??= performance.now();
+    return performance.now() - this.since > limits.RUNNER_SILENCE_MS_MAX;
+  }
+}
+
+/** In a dead sandbox an exec that was never claimed there has not run and will not. */
+async function neverClaimed(exec: Exec, connection: RunnerConnection): Promise<ExecEnd | undefined> {
+  const status = await connection.status(exec.id);
+  if (status.state === 'canceled') return canceledBeforeStartEnd();
+  if (status.state !== 'unknown') return undefined;
+  return notStartedEnd({
+    code: 'container_missing',
+    message: 'The sandbox stopped before the command was started.',
+  });
+}
+
+function startRequestOf(exec: Exec): StartRequest {
+  const { argv, env, workingDirectory, timeoutSeconds, outputBytesMax } = exec.request;
+  return {
+    execId: exec.id,
+    argv,
+    env,
+    ...(workingDirectory === null ? {} : { workingDirectory }),
+    timeoutMs: timeoutSeconds * 1_000,
+    outputBytesMax,
+    uncommittedBytesMax: limits.SPOOL_UNCOMMITTED_BYTES_MAX,
+  };
+}
+
+function evidence(exec: Exec, known: { runner: string; note: string }): ExecEvidence {
+  return { lastPosition: exec.committedPosition, container: null, ...known };
+}

@@ -1,0 +1,28 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { DomainError } from '#domain';
+
+/** Activities throw these: the type is the code, and what will not pass by itself is not retried. */
+export function activityFailureFrom(error: unknown): unknown {
+  if (!(error instanceof DomainError)) return error;
+  return ApplicationFailure.create({
+    type: error.code,
+    message: error.message,
+    nonRetryable: !error.transient,
+    details: error.dependency ? [{ dependency: error.dependency }] : [],
+  });
+}
+
+/** Wraps each function of a set of Activities so that expected failures leave it as ApplicationFailure. */
+export function translated<Activities extends object>(activities: Activities): Activities {
+  const entries = Object.entries(activities).map(([name, run]) => [
+    name,
+    async (...input: unknown[]): Promise<unknown> => {
+      try {
+        return await (run as (...input: unknown[]) => Promise<unknown>)(...input);
+      } catch (error) {
+        throw activityFailureFrom(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(entries) as Activities;
+}

@@ -1,0 +1,107 @@
+import {
+  EXEC_TRANSITIONS,
+  isTerminal,
+  limits,
+  TIERS,
+  type ContainerEngine,
+  type ContainerSpec,
+  type ExecStore,
+  type OperationStore,
+  type Sandbox,
+  type SandboxStore,
+  type StartStep,
+  type WakeSender,
+} from '#domain';
+import type { HostActivities, StepInput } from '../contract.js';
+import { reach } from '../exec/reach.js';
+import type { ExecSupervisor } from '../exec/exec-supervisor.js';
+import { translated } from '../failures.js';
+import { withHeartbeat } from '../heartbeat.js';
+import { recordedStep } from '../step.js';
+
+export interface HostActivityPorts {
+  readonly sandboxes: SandboxStore;
+  readonly operations: OperationStore;
+  readonly execs: ExecStore;
+  readonly engine: ContainerEngine;
+  readonly supervisor: ExecSupervisor;
+  readonly wake: WakeSender;
+}
+
+export function createHostActivities(ports: HostActivityPorts): HostActivities {
+  const { sandboxes, engine } = ports;
+
+  /** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
+  const step = (
+    name: StartStep,
+    input: StepInput,
+    work: (sandbox: Sandbox) => Promise<void>,
+  ): Promise<void> =>
+    withHeartbeat(() =>
+      recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId))),
+    );
+
+  return translated<HostActivities>({
+    prepareStorage: (input) =>
+      step('prepare_storage', input, async (sandbox) => {
+        await engine.prepareStorage(containerSpec(sandbox, input, sandbox.generation));
+      }),
+
+    createContainer: (input) =>
+      step('create_container', input, async (sandbox) => {
+        const generation = await sandboxes.raiseGeneration(sandbox.id, input.operationId);
+        const { containerId } = await engine.createContainer(containerSpec(sandbox, input, generation));
+        await observe(ports, input, { generation, containerId });
+      }),
+
+    startContainer: (input) =>
+      step('start_container', input, async ({ containerId, id, generation }) => {
+        const container = containerId ?? (await engine.inspect({ sandboxId: id, generation })).containerId;
+        if (container === null)
+          throw new TypeError(`Sandbox ${id} has no container of generation ${generation}.`);
+        await engine.startContainer(container);
+      }),
+
+    awaitRunner: (input) =>
+      step('await_runner', input, async ({ id, generation }) => {
+        const connection = await engine.connect({ sandboxId: id, generation });
+        await connection.list();
+      }),
+
+    cancelExec: ({ execId }) =>
+      withHeartbeat(async () => {
+        const exec = await ports.execs.get(execId);
+        if (isTerminal(EXEC_TRANSITIONS, exec.state) || exec.state === 'queued') return;
+        const { connection, live } = await reach(engine, sandboxes, exec);
+        if (live) await connection.cancel(execId, limits.EXEC_CANCEL_GRACE_MS);
+        else await connection.close();
+        await ports.supervisor.join(exec).ended;
+      }),
+  });
+}
+
+function containerSpec(sandbox: Sandbox, input: StepInput, generation: number): ContainerSpec {
+  return {
+    sandboxId: sandbox.id,
+    generation,
+    tenantId: sandbox.tenantId,
+    ownerId: sandbox.ownerId,
+    hostId: sandbox.hostId,
+    operationId: input.operationId,
+    image: sandbox.image,
+    tier: TIERS[sandbox.tier],
+  };
+}
+
+async function observe(
+  ports: HostActivityPorts,
+  input: StepInput,
+  seen: { generation: number; containerId: string },
+): Promise<void> {
+  await ports.sandboxes.observeByOperation(input.sandboxId, input.operationId, {
+    ...seen,
+    observedState: 'starting',
+    failure: null,
+  });
+  ports.wake.wake(`sandbox:${input.sandboxId}`);
+}
