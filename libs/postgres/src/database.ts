@@ -151,8 +151,8 @@ const AWAY_SYSTEM = new Set([
 const AWAY_MESSAGE = /terminat|timeout|not queryable|connection/i;
 
 export function translateError(error: unknown): unknown {
-  if (error instanceof DomainError || !(error instanceof Error)) return error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  if (error instanceof DomainError || !isErrorLike(error)) return error;
+  const { code } = error;
   const away =
     code === undefined
       ? AWAY_MESSAGE.test(error.message)
@@ -164,4 +164,8 @@ export function translateError(error: unknown): unknown {
     dependency: 'postgres',
     retryAfterSeconds: 2,
   });
+}
+
+function isErrorLike(error: unknown): error is { message: string; code?: string } {
+  return typeof error === 'object' && error !== null && 'message' in error;
 }

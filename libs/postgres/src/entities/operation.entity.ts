@@ -17,7 +17,7 @@ export class OperationEntity {
   @Column('text', { name: 'host_id' }) hostId!: string;
   @Column('text') kind!: OperationKind;
   @Column('text') state!: OperationState;
-  @Column('jsonb', { default: () => `'[]'::jsonb` }) steps!: StepRecord[];
+  @Column('jsonb') steps!: StepRecord[];
   @Column('jsonb', { nullable: true }) park!: Park | null;
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
   @Column('text', { name: 'request_hash' }) requestHash!: string;

@@ -36,7 +36,7 @@ export class Initial1700000000001 implements MigrationInterface {
         "host_id" text NOT NULL,
         "kind" text NOT NULL,
         "state" text NOT NULL,
-        "steps" jsonb NOT NULL DEFAULT '[]'::jsonb,
+        "steps" jsonb NOT NULL,
         "park" jsonb,
         "failure" jsonb,
         "request_hash" text NOT NULL,

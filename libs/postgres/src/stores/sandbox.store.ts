@@ -195,8 +195,8 @@ async function ensureStart(
   if (live) return { sandbox, operation: operationFrom(live), operationCreated: false };
   if (!needsStart(sandbox)) return { sandbox, operation: null, operationCreated: false };
   const [created] = await sql<OperationRow>(
-    `INSERT INTO operations AS o (id, tenant_id, owner_id, sandbox_id, host_id, kind, state, request_hash)
-     VALUES ($1, $2, $3, $4, $5, 'start', 'pending', $6) ON CONFLICT (id) DO NOTHING RETURNING ${OPERATION_COLUMNS}`,
+    `INSERT INTO operations AS o (id, tenant_id, owner_id, sandbox_id, host_id, kind, state, steps, request_hash)
+     VALUES ($1, $2, $3, $4, $5, 'start', 'pending', '[]', $6) ON CONFLICT (id) DO NOTHING RETURNING ${OPERATION_COLUMNS}`,
     [start.id, row.tenantId, row.ownerId, row.id, row.hostId, start.requestHash],
   );
   if (!created) {
