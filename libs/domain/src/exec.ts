@@ -60,7 +60,8 @@ export interface ExecEnd {
 export function endFromExitRecord(record: ExitRecord): ExecEnd {
   return {
     state: stateFromExitRecord(record),
-    exitCode: record.exitCode,
+    // A command that never ran has no exit code, whatever a shell would have said in its place.
+    exitCode: record.reason === 'start_failed' ? null : record.exitCode,
     signal: record.signal,
     failure: startFailureOf(record),
     exitRecord: record,
