@@ -1,0 +1,3 @@
+module berth.dev/runner
+
+go 1.26

@@ -1,0 +1,126 @@
+// Package control is what init and the supervisor of one exec say to each other over a socket pair. Its end means that
+// the other side has died.
+package control
+
+import (
+	"encoding/binary"
+	"os"
+	"syscall"
+	"time"
+
+	"berth.dev/runner/internal/protocol"
+	"berth.dev/runner/internal/wire"
+)
+
+const (
+	// Descriptor is where a supervisor finds its end of the socket pair.
+	Descriptor = 3
+	// LengthMax is more than the channel's, because init adds the container's environment.
+	LengthMax  = 4 << 20
+	StallLimit = 30 * time.Second
+)
+
+// From init.
+const (
+	Start  wire.Type = 1
+	Commit wire.Type = 2
+	Cancel wire.Type = 3
+	Stop   wire.Type = 4
+)
+
+// From the supervisor. Exactly one of Started, Refused and Ended answers Start; after Started comes Ended or Unrecorded.
+const (
+	Started  wire.Type = 0x81
+	Refused  wire.Type = 0x82
+	Progress wire.Type = 0x83
+	Ended    wire.Type = 0x84
+)
+
+type StartOrder struct {
+	Request     protocol.StartRequest `json:"request"`
+	SpoolRoot   string                `json:"spoolRoot"`
+	Workspace   string                `json:"workspace"`
+	DefaultUser string                `json:"defaultUser"`
+	Env         []string              `json:"env"`
+}
+
+type StartedNotice struct {
+	PID       int    `json:"pid"`
+	StartedAt string `json:"startedAt"`
+}
+
+type CancelOrder struct {
+	GraceMs int64 `json:"graceMs"`
+}
+
+// EndedNotice carries no record if it could not be written: then nothing is known about the end.
+type EndedNotice struct {
+	Record *protocol.ExitRecord `json:"record"`
+}
+
+// ProgressNotice is sent often, so it is binary.
+type ProgressNotice struct {
+	First, End uint64
+	Blocked    protocol.Block
+}
+
+var blockNumbers = []protocol.Block{protocol.BlockNone, protocol.BlockUncommittedLimit, protocol.BlockDiskFull}
+
+const progressBytes = 17
+
+func (p ProgressNotice) Encode() []byte {
+	bytes := make([]byte, progressBytes)
+	binary.BigEndian.PutUint64(bytes, p.First)
+	binary.BigEndian.PutUint64(bytes[8:], p.End)
+	for number, block := range blockNumbers {
+		if block == p.Blocked {
+			bytes[16] = byte(number)
+		}
+	}
+	return bytes
+}
+
+func DecodeProgress(bytes []byte) (ProgressNotice, bool) {
+	if len(bytes) != progressBytes || int(bytes[16]) >= len(blockNumbers) {
+		return ProgressNotice{}, false
+	}
+	return ProgressNotice{
+		First:   binary.BigEndian.Uint64(bytes),
+		End:     binary.BigEndian.Uint64(bytes[8:]),
+		Blocked: blockNumbers[bytes[16]],
+	}, true
+}
+
+func EncodePosition(position uint64) []byte {
+	return binary.BigEndian.AppendUint64(nil, position)
+}
+
+func DecodePosition(bytes []byte) (uint64, bool) {
+	if len(bytes) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(bytes), true
+}
+
+// Conn is one end of the socket pair.
+type Conn struct {
+	*wire.Reader
+	*wire.Writer
+	File interface{ Close() error }
+}
+
+// Own opens the supervisor's end and keeps it from the command that is to be started.
+func Own() (*Conn, error) {
+	syscall.CloseOnExec(Descriptor)
+	if err := syscall.SetNonblock(Descriptor, true); err != nil {
+		return nil, err
+	}
+	return newConn(os.NewFile(Descriptor, "control")), nil
+}
+
+// NewConn opens init's end on a non-blocking descriptor.
+func NewConn(file *os.File) *Conn { return newConn(file) }
+
+func newConn(file *os.File) *Conn {
+	return &Conn{Reader: wire.NewReader(file, LengthMax), Writer: wire.NewWriter(file, StallLimit), File: file}
+}

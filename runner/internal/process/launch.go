@@ -1,0 +1,203 @@
+package process
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"berth.dev/runner/internal/identity"
+	"berth.dev/runner/internal/protocol"
+)
+
+const searchFoldersMax = 256
+
+// Command is one program to start, with everything already resolved.
+type Command struct {
+	Argv             []string
+	Env              []string
+	WorkingDirectory string
+	Identity         identity.Identity
+	// Stdin, Stdout and Stderr are descriptors of this process.
+	Stdin, Stdout, Stderr uintptr
+}
+
+// Launch forks the command. A StartFailure is the caller's mistake; an error is a lack of resources or permission of
+// ours. In both cases nothing has been executed.
+func Launch(command Command) (pid int, failure *protocol.StartFailure, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Never unlocked: the thread has given credentials away and ends with this goroutine.
+		runtime.LockOSThread()
+		pid, failure, err = launchOnThread(command)
+	}()
+	<-done
+	return pid, failure, err
+}
+
+func launchOnThread(command Command) (int, *protocol.StartFailure, error) {
+	if failure, err := checkFolder(command.WorkingDirectory, command.Identity); failure != nil || err != nil {
+		return 0, failure, err
+	}
+	attributes := &syscall.ProcAttr{
+		Dir:   command.WorkingDirectory,
+		Env:   command.Env,
+		Files: []uintptr{command.Stdin, command.Stdout, command.Stderr},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	}
+	root := command.Identity.UID == 0
+	if root {
+		// Changing from root to root clears no capability, so the thread itself takes the groups and then gives all up.
+		if err := setThreadGroups(command.Identity); err != nil {
+			return 0, nil, err
+		}
+	} else {
+		attributes.Sys.Credential = &syscall.Credential{
+			Uid: command.Identity.UID, Gid: command.Identity.GID, Groups: command.Identity.Groups,
+		}
+	}
+	if err := limitThread(!root); err != nil {
+		return 0, nil, err
+	}
+	pid, err := 0, error(nil)
+	withExecOOMScore(func() { pid, err = forkFirstFound(command, attributes) })
+	if err == nil {
+		return pid, nil, nil
+	}
+	if failure := startFailureOf(command.Argv[0], err); failure != nil {
+		return 0, failure, nil
+	}
+	return 0, nil, err
+}
+
+// checkFolder opens the folder with the file permissions of the user, because an error of chdir in the child could not
+// be told from an error of exec.
+func checkFolder(folder string, who identity.Identity) (*protocol.StartFailure, error) {
+	if who.UID != 0 {
+		if err := setThreadFileIdentity(who); err != nil {
+			return nil, err
+		}
+	}
+	const openPath = 0x200000 // O_PATH
+	descriptor, err := syscall.Open(folder+"/.", openPath|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err == nil {
+		return nil, errors.Join(syscall.Close(descriptor), restoreThreadFileUser())
+	}
+	switch err {
+	case syscall.ENOENT, syscall.ENOTDIR, syscall.EACCES, syscall.ELOOP, syscall.ENAMETOOLONG:
+		return &protocol.StartFailure{
+			Code:    protocol.WorkingDirectoryInvalid,
+			Message: "working directory " + folder + ": " + err.Error(),
+		}, nil
+	}
+	return nil, &os.PathError{Op: "open", Path: folder, Err: err}
+}
+
+func setThreadFileIdentity(who identity.Identity) error {
+	if err := setThreadSupplementary(who.Groups); err != nil {
+		return err
+	}
+	// Both calls answer with the id before, never with an error.
+	syscall.RawSyscall(syscall.SYS_SETFSGID, uintptr(who.GID), 0, 0)
+	syscall.RawSyscall(syscall.SYS_SETFSUID, uintptr(who.UID), 0, 0)
+	return nil
+}
+
+// restoreThreadFileUser gives the thread its file capabilities back, with which it forks.
+func restoreThreadFileUser() error {
+	syscall.RawSyscall(syscall.SYS_SETFSUID, 0, 0, 0)
+	syscall.RawSyscall(syscall.SYS_SETFSGID, 0, 0, 0)
+	return nil
+}
+
+func setThreadGroups(who identity.Identity) error {
+	if err := setThreadSupplementary(who.Groups); err != nil {
+		return err
+	}
+	gid := uintptr(who.GID)
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESGID, gid, gid, gid); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func setThreadSupplementary(groups []uint32) error {
+	var first unsafe.Pointer
+	if len(groups) > 0 {
+		first = unsafe.Pointer(&groups[0])
+	}
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(groups)), uintptr(first), 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// forkFirstFound tries the candidates the way execvp does: what is missing is passed over, and what may not be executed
+// is remembered in case nothing better follows.
+func forkFirstFound(command Command, attributes *syscall.ProcAttr) (int, error) {
+	remembered := error(syscall.ENOENT)
+	for _, candidate := range candidates(command) {
+		pid, err := syscall.ForkExec(candidate, command.Argv, attributes)
+		switch {
+		case err == nil:
+			return pid, nil
+		case err == syscall.ENOENT || err == syscall.ENOTDIR:
+			// A file that is there but whose interpreter is missing is not found either, and the search goes on.
+		case err == syscall.EACCES:
+			remembered = err
+		default:
+			return 0, err
+		}
+	}
+	return 0, remembered
+}
+
+func candidates(command Command) []string {
+	program := command.Argv[0]
+	if strings.Contains(program, "/") {
+		return []string{program}
+	}
+	var found []string
+	for _, folder := range strings.SplitN(variable(command.Env, "PATH"), ":", searchFoldersMax) {
+		if folder == "" {
+			folder = "."
+		}
+		candidate := folder + "/" + program
+		absolute := candidate
+		if !filepath.IsAbs(candidate) {
+			absolute = filepath.Join(command.WorkingDirectory, candidate)
+		}
+		// Passing over what is certainly missing saves a fork for each folder.
+		if _, err := os.Stat(absolute); err == nil || errors.Is(err, syscall.EACCES) {
+			found = append(found, candidate)
+		}
+	}
+	return found
+}
+
+func variable(env []string, name string) string {
+	for _, entry := range env {
+		if value, found := strings.CutPrefix(entry, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
+func startFailureOf(program string, err error) *protocol.StartFailure {
+	code := protocol.CommandNotExecutable
+	switch err {
+	case syscall.ENOENT, syscall.ENOTDIR:
+		code = protocol.CommandNotFound
+	case syscall.EACCES, syscall.ENOEXEC, syscall.ELOOP, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.ETXTBSY, syscall.ELIBBAD:
+	case syscall.E2BIG:
+		code = protocol.ArgumentListTooLong
+	default:
+		return nil
+	}
+	return &protocol.StartFailure{Code: code, Message: program + ": " + err.Error()}
+}

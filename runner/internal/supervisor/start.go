@@ -1,0 +1,99 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"berth.dev/runner/internal/cgroup"
+	"berth.dev/runner/internal/control"
+	"berth.dev/runner/internal/frame"
+	"berth.dev/runner/internal/identity"
+	"berth.dev/runner/internal/process"
+	"berth.dev/runner/internal/protocol"
+)
+
+// start launches the command and tells init. A StartFailure ends the exec with a record; an error means that nothing was
+// started and nothing is to remain.
+func (s *supervision) start(order *control.StartOrder) (*protocol.StartFailure, error) {
+	s.started = time.Now()
+	who, failure, err := resolve(order)
+	if failure != nil || err != nil {
+		return failure, err
+	}
+	s.selfReported = who.UID == 0
+	command := process.Command{
+		Argv:             s.request.Argv,
+		Env:              environment(order.Env, who, s.request.Env),
+		WorkingDirectory: s.request.WorkingDirectory,
+		Identity:         who,
+	}
+	if command.WorkingDirectory == "" {
+		command.WorkingDirectory = order.Workspace
+	}
+	s.oomKillsBefore, s.oomKnown = cgroup.OOMKills()
+	failure, err = s.launch(command)
+	if failure != nil || err != nil {
+		return failure, err
+	}
+	for _, pump := range s.pumps {
+		go pump.run()
+	}
+	notice := control.StartedNotice{PID: s.main, StartedAt: protocol.Timestamp(s.started)}
+	// If init has died the listener finds out, and the command is ended.
+	_ = s.conn.WriteJSON(control.Started, 0, notice)
+	return nil, nil
+}
+
+func resolve(order *control.StartOrder) (identity.Identity, *protocol.StartFailure, error) {
+	text := order.Request.User
+	if text == "" {
+		text = order.DefaultUser
+	}
+	who, err := identity.Container().Resolve(text)
+	switch {
+	case errors.Is(err, identity.ErrUnknown):
+		return who, userInvalid("user %q does not exist in the sandbox", text), nil
+	case err != nil:
+		return who, nil, fmt.Errorf("resolve user: %w", err)
+	case who.UID == 0 && !order.Request.AllowRoot:
+		return who, userInvalid("user %q is root, which this sandbox does not allow", text), nil
+	}
+	return who, nil, nil
+}
+
+func userInvalid(format, text string) *protocol.StartFailure {
+	return &protocol.StartFailure{Code: protocol.UserInvalid, Message: fmt.Sprintf(format, text)}
+}
+
+// launch opens the pipes and forks. Whatever happens, this process keeps no write end: the pipes end with the tree.
+func (s *supervision) launch(command process.Command) (*protocol.StartFailure, error) {
+	null, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: "/dev/null", Err: err}
+	}
+	defer syscall.Close(null)
+	stdout, stdoutEnd, err := openPipe(frame.Stdout, s.spooler)
+	if err != nil {
+		return nil, err
+	}
+	defer syscall.Close(stdoutEnd)
+	stderr, stderrEnd, err := openPipe(frame.Stderr, s.spooler)
+	if err != nil {
+		return nil, err
+	}
+	defer syscall.Close(stderrEnd)
+	for _, end := range []int{stdoutEnd, stderrEnd} {
+		// So that the command may open /dev/stdout; without it only that fails.
+		_ = syscall.Fchown(end, int(command.Identity.UID), int(command.Identity.GID))
+	}
+	command.Stdin, command.Stdout, command.Stderr = uintptr(null), uintptr(stdoutEnd), uintptr(stderrEnd)
+	pid, failure, err := process.Launch(command)
+	if err != nil {
+		return nil, fmt.Errorf("start the command: %w", err)
+	}
+	s.main, s.pumps = pid, [2]*pump{stdout, stderr}
+	return failure, nil
+}
