@@ -1,30 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { endFromExitRecord, lostEnd, notStartedEnd, type ExitReason, type ExitRecord } from './index.js';
-
-function record(change: Partial<ExitRecord>): ExitRecord {
-  return {
-    execId: '0190b0a0-0000-7000-8000-000000000000',
-    protocol: 1,
-    exitCode: 0,
-    signal: null,
-    reason: 'exited',
-    startedAt: '2026-01-01T00:00:00.000000Z',
-    finishedAt: '2026-01-01T00:00:01.000000Z',
-    wallMs: 1_000,
-    stdoutBytes: 0,
-    stderrBytes: 0,
-    stdoutSha256: '',
-    stderrSha256: '',
-    endPosition: 0,
-    descendantsKilled: 0,
-    descendantsLeft: 0,
-    oomKills: 0,
-    outputHeldOpen: false,
-    selfReported: false,
-    usage: { userMs: 0, systemMs: 0, maxRssBytes: 0 },
-    ...change,
-  };
-}
+import { endFromExitRecord, lostEnd, notStartedEnd, type ExitReason } from './index.js';
+import { exitRecordOf } from '../../../test/fakes/exit-record.js';
 
 describe('the end that an exit record proves', () => {
   it.each<[ExitReason, number | null, string | null, string]>([
@@ -39,16 +15,18 @@ describe('the end that an exit record proves', () => {
     ['oom_killed', null, 'SIGKILL', 'oom_killed'],
     ['start_failed', 127, null, 'not_started'],
   ])('%s with code %p and signal %p is %s', (reason, exitCode, signal, state) => {
-    expect(endFromExitRecord(record({ reason, exitCode, signal })).state).toBe(state);
+    expect(endFromExitRecord(exitRecordOf({ reason, exitCode, signal })).state).toBe(state);
   });
 
   it('carries code and signal unchanged', () => {
-    expect(endFromExitRecord(record({ exitCode: 42 }))).toMatchObject({ exitCode: 42, signal: null });
+    expect(endFromExitRecord(exitRecordOf({ exitCode: 42 }))).toMatchObject({ exitCode: 42, signal: null });
   });
 
   it('says why a command could not be started, and gives it no exit code', () => {
     const startFailure = { code: 'command_not_found' as const, message: 'nope: no such program' };
-    expect(endFromExitRecord(record({ reason: 'start_failed', exitCode: 127, startFailure }))).toMatchObject({
+    expect(
+      endFromExitRecord(exitRecordOf({ reason: 'start_failed', exitCode: 127, startFailure })),
+    ).toMatchObject({
       exitCode: null,
       failure: { message: 'nope: no such program' },
     });

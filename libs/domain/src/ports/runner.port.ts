@@ -118,10 +118,14 @@ export interface ExitRecord {
   readonly descendantsKilled: number;
   /** Processes that survived KILL until the limit (uninterruptible sleep), or that were allowed to stay. */
   readonly descendantsLeft: number;
+  /** TERM, or the end of the main process, was not enough for at least one process. */
+  readonly hadToKill: boolean;
   /** Kernel OOM kills in the sandbox while the exec ran. */
   readonly oomKills: number;
   /** A process outside the exec's tree still held an output pipe open; what it writes later is not in the spool. */
   readonly outputHeldOpen: boolean;
+  /** The disk stayed full, or failed, after the end: the last bytes could not be kept. */
+  readonly outputTruncated: boolean;
   /** The command ran as root in the sandbox, so it could have forged this record. */
   readonly selfReported: boolean;
   readonly usage: { readonly userMs: number; readonly systemMs: number; readonly maxRssBytes: number };

@@ -13,11 +13,11 @@ import {
   tenantId,
   type Chunk,
   type ExecId,
-  type ExitRecord,
   type NewExec,
   type SandboxId,
 } from '#domain';
 import { runningStack } from '../../../../test/stack/running-stack.js';
+import { exitRecordOf } from '../../../../test/fakes/exit-record.js';
 import { createTestDatabase, type TestDatabase } from '../testing-database.js';
 import { PostgresExecStore } from './exec.store.js';
 import { PostgresOperationStore } from './operation.store.js';
@@ -107,30 +107,6 @@ function chunk(position: number, stdoutFrom: number, payload: string): Chunk {
     stderrFrom: 0,
     stderrTo: 0,
     frames,
-  };
-}
-
-function exitRecord(id: ExecId, endPosition: number): ExitRecord {
-  return {
-    execId: id,
-    protocol: 1,
-    exitCode: 0,
-    signal: null,
-    reason: 'exited',
-    startedAt: '2026-01-01T00:00:00.000000Z',
-    finishedAt: '2026-01-01T00:00:01.000000Z',
-    wallMs: 1_000,
-    stdoutBytes: 0,
-    stderrBytes: 0,
-    stdoutSha256: '',
-    stderrSha256: '',
-    endPosition,
-    descendantsKilled: 0,
-    descendantsLeft: 0,
-    oomKills: 0,
-    outputHeldOpen: false,
-    selfReported: false,
-    usage: { userMs: 1, systemMs: 1, maxRssBytes: 1 },
   };
 }
 
@@ -229,7 +205,7 @@ describe('appending output', () => {
 describe('ending an exec', () => {
   it('happens once', async () => {
     const id = await claimed();
-    const end = endFromExitRecord(exitRecord(id, 0));
+    const end = endFromExitRecord(exitRecordOf({ execId: id }));
     const results = await Promise.all(Array.from({ length: 10 }, () => execs.end(id, CLAIM_LIVE, end)));
     expect(results.filter(Boolean)).toHaveLength(1);
     expect(await execs.get(id)).toMatchObject({ state: 'succeeded', exitCode: 0 });
@@ -238,7 +214,7 @@ describe('ending an exec', () => {
   it('waits for the last byte: an exit record counts only when everything before it is committed', async () => {
     const id = await claimed();
     const first = chunk(0, 0, 'hello');
-    const end = endFromExitRecord(exitRecord(id, first.endPosition));
+    const end = endFromExitRecord(exitRecordOf({ execId: id, endPosition: first.endPosition }));
     expect(await execs.end(id, CLAIM_LIVE, end)).toBe(false);
     await execs.append(id, first);
     expect(await execs.end(id, CLAIM_LIVE, end)).toBe(true);

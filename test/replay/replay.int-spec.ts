@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { Worker } from '@temporalio/worker';
+import { savedHistories } from './saved-histories.js';
+import { WORKFLOW_BUNDLE } from './scripted-worker.js';
+
+const REQUIRED = [
+  'exec-succeeded',
+  'exec-queued-then-woken',
+  'exec-canceled-while-queued',
+  'exec-canceled-while-running',
+  'exec-not-started',
+  'start-succeeded',
+  'start-parked-then-retried',
+  'start-aborted',
+];
+
+describe('saved histories', () => {
+  const histories = savedHistories();
+
+  it('cover each Workflow and each of its branches', () => {
+    expect(histories.map((one) => one.name)).toEqual(expect.arrayContaining(REQUIRED));
+  });
+
+  it.each(histories)('of $name replay with the Workflow code of today', async ({ workflowId, history }) => {
+    await Worker.runReplayHistory({ workflowBundle: { codePath: WORKFLOW_BUNDLE } }, history, workflowId);
+  });
+
+  it('of another Workflow do not replay', async () => {
+    const [first] = histories;
+    const tampered = structuredClone(first?.history ?? {});
+    const started = tampered.events?.find((event) => event.activityTaskScheduledEventAttributes);
+    if (started?.activityTaskScheduledEventAttributes?.activityType) {
+      started.activityTaskScheduledEventAttributes.activityType.name = 'anotherActivity';
+    }
+    const replay = Worker.runReplayHistory(
+      { workflowBundle: { codePath: WORKFLOW_BUNDLE } },
+      tampered,
+      'tampered',
+    );
+    await expect(replay).rejects.toThrow(/TMPRL1100/);
+  });
+});

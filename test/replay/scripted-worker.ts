@@ -1,0 +1,40 @@
+import { fileURLToPath } from 'node:url';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { ControlActivities, ExecActivities, HostActivities } from '#activities';
+import { CONTROL_TASK_QUEUE, hostExecTaskQueue, hostTaskQueue } from '#workflows/contract';
+import type { TestNamespace } from '../stack/temporal-namespace.js';
+
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
+});
+
+export const WORKFLOW_BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
+export const SCRIPTED_HOST = 'scripted';
+
+export type Script = ControlActivities & HostActivities & ExecActivities;
+
+/** Runs the real Workflows on the real server against Activities that a test scripts; stops the workers afterwards. */
+export async function withScriptedWorkers<T>(
+  namespace: TestNamespace,
+  script: Script,
+  work: () => Promise<T>,
+): Promise<T> {
+  const shared = { connection: namespace.native, namespace: namespace.name, activities: { ...script } };
+  const workers = await Promise.all([
+    Worker.create({
+      ...shared,
+      taskQueue: CONTROL_TASK_QUEUE,
+      workflowBundle: { codePath: WORKFLOW_BUNDLE },
+    }),
+    Worker.create({ ...shared, taskQueue: hostTaskQueue(SCRIPTED_HOST) }),
+    Worker.create({ ...shared, taskQueue: hostExecTaskQueue(SCRIPTED_HOST) }),
+  ]);
+  const running = workers.map((worker) => worker.run());
+  try {
+    return await work();
+  } finally {
+    for (const worker of workers) worker.shutdown();
+    await Promise.all(running);
+  }
+}
