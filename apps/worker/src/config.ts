@@ -34,10 +34,23 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+const migrationSchema = schema.pick({ DATABASE_URL: true, LOG_LEVEL: true });
+
+/** The little that applying migrations needs. */
+export function readMigrationConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+): Readonly<z.output<typeof migrationSchema>> {
+  return parsed(migrationSchema, environment);
+}
+
 /** Throws ConfigError with the names of the bad variables, never with their values. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
-  const parsed = schema.safeParse(environment);
-  if (parsed.success) return Object.freeze(parsed.data);
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  return parsed(schema, environment);
+}
+
+function parsed<Output>(wanted: z.ZodType<Output>, environment: NodeJS.ProcessEnv): Readonly<Output> {
+  const result = wanted.safeParse(environment);
+  if (result.success) return Object.freeze(result.data);
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new ConfigError(`Bad environment variables: ${problems.join('; ')}`);
 }

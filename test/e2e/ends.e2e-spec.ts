@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { call, ended, output, run, sandboxOf, startExec } from './api-client.js';
+
+const TEST_TIMEOUT_MS = 90_000;
+/** A daemon that leaves its process group, its session and its parent, ignores TERM and holds stdout open. */
+const DAEMON = `(setsid sh -c 'trap "" TERM HUP; while :; do sleep 0.2; done' &) `;
+
+let sandbox: string;
+beforeAll(async () => {
+  sandbox = await sandboxOf(`ends-${randomUUID().slice(0, 8)}`);
+}, TEST_TIMEOUT_MS);
+
+async function processesLeft(): Promise<string> {
+  const { id } = await run(sandbox, {
+    command: `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null; echo; done | grep -c 'trap ""' || true`,
+  });
+  // The looking command itself holds the words that it looks for.
+  return (await output(id)).toString().trim();
+}
+
+describe('the end of an exec', () => {
+  it.each([
+    ['exit 0', 'succeeded', 0, null],
+    ['exit 42', 'failed', 42, null],
+    ['kill -SEGV $$', 'failed', null, 'SIGSEGV'],
+    ['no-such-program-here', 'failed', 127, null],
+  ])(
+    'of `%s` is %s',
+    async (command, state, exitCode, signal) => {
+      expect(await run(sandbox, { command })).toMatchObject({ state, exitCode, signal });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is not_started, safe to send again, when the program does not exist',
+    async () => {
+      const exec = await run(sandbox, { argv: ['/no/such/program'] });
+      expect(exec).toMatchObject({ state: 'not_started', exitCode: null });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is neither late nor invented when a daemon holds stdout open, and the daemon is gone',
+    async () => {
+      const before = Date.now();
+      const exec = await run(sandbox, { command: `${DAEMON} echo done` });
+      expect(exec).toMatchObject({ state: 'succeeded', exitCode: 0 });
+      expect(Date.now() - before).toBeLessThan(15_000);
+      expect((await output(exec.id)).toString()).toBe('done\n');
+      expect(await processesLeft()).toBe('1');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is timed_out after its time, with every descendant gone',
+    async () => {
+      const exec = await run(sandbox, {
+        command: `${DAEMON} trap "" TERM; echo up; while :; do sleep 1; done`,
+        timeoutSeconds: 2,
+      });
+      expect(exec).toMatchObject({ state: 'timed_out' });
+      expect(await processesLeft()).toBe('1');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is canceled on request, with every descendant gone',
+    async () => {
+      const { id } = await startExec(sandbox, {
+        command: `${DAEMON} trap "" TERM; echo up; while :; do sleep 1; done`,
+      });
+      await untilOutput(id, 'up');
+      expect((await call('POST', `/v1/execs/${id}/cancel`)).status).toBe(202);
+      expect(await ended(id)).toMatchObject({ state: 'canceled' });
+      expect(await processesLeft()).toBe('1');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'cannot be changed by a cancel that comes too late',
+    async () => {
+      const exec = await run(sandbox, { command: 'exit 3' });
+      const late = await call('POST', `/v1/execs/${exec.id}/cancel`);
+      expect(late.status).toBeLessThan(500);
+      expect(await ended(exec.id)).toMatchObject({ state: 'failed', exitCode: 3 });
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
+
+async function untilOutput(id: string, text: string): Promise<void> {
+  const giveUpAt = Date.now() + 30_000;
+  while (!(await output(id)).includes(text)) {
+    if (Date.now() > giveUpAt) throw new Error(`${id} did not print ${text}.`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
