@@ -1,0 +1,114 @@
+import { join } from 'node:path';
+import type { LaunchContext } from './context.js';
+import { runDemo } from './demo.js';
+import { ensureBaseImage } from './base-image.js';
+import { buildRunner } from './runner-build.js';
+import { productEnvironment } from './product-environment.js';
+import { probeHttp } from './probes.js';
+import type { RunFile } from './run-file.js';
+import type { Infrastructure } from './infrastructure.js';
+import { requireTool } from './tool.js';
+
+const WORKER_STREAM_PORT = 3100;
+const WORKER_HEALTH_PORT = 3101;
+const LOOPBACK = '127.0.0.1';
+const READY_TIMEOUT_MS = 90_000;
+const MIGRATION_TIMEOUT_MS = 5 * 60 * 1000;
+/** A draining API tells its clients to reconnect; a stopping worker detaches from running commands. */
+const API_STOP_TIMEOUT_MS = 15_000;
+const WORKER_STOP_TIMEOUT_MS = 30_000;
+const HTTP_OK = 200;
+
+/** Brings up what is Berth itself, on components that already answer. Returns the API's address. */
+export async function bringUpProduct(
+  context: LaunchContext,
+  infrastructure: Infrastructure,
+  runFile: RunFile,
+): Promise<string> {
+  const { reporter } = context;
+  const [runnerDirectory, baseImage] = await Promise.all([
+    reporter.step('runner', (say) => buildRunner(context, say)),
+    reporter.step('base image', (say) => ensureBaseImage(context, infrastructure.dockerHost, say)),
+  ]);
+  const ports = await choosePorts(context);
+  const env = productEnvironment(context, infrastructure, { runnerDirectory, baseImage, ...ports });
+  await migrate(context, env.shared);
+  await startWorker(context, env.worker, ports.workerHealthPort);
+  const apiUrl = await startApi(context, env.api, ports.apiPort);
+  runFile.update({ phase: 'ready', apiUrl });
+  await runDemo(context, apiUrl);
+  return apiUrl;
+}
+
+async function choosePorts(context: LaunchContext) {
+  const { apiHost, apiPort, portBase, strictPorts } = context.options;
+  const { ports } = context;
+  const choose = (name: string, host: string, preferred: number) =>
+    ports.choose({ name, host, preferred, strict: strictPorts });
+  return {
+    apiPort: await choose('the API', apiHost, apiPort),
+    workerStreamPort: await choose("the worker's stream port", LOOPBACK, portBase ?? WORKER_STREAM_PORT),
+    workerHealthPort: await choose("the worker's health port", LOOPBACK, portBase ?? WORKER_HEALTH_PORT),
+  };
+}
+
+async function migrate(context: LaunchContext, env: NodeJS.ProcessEnv): Promise<void> {
+  await context.reporter.step('migrations', async () => {
+    await requireTool(process.execPath, [join(context.root, 'dist/apps/worker/src/migrate.js')], {
+      cwd: context.root,
+      env,
+      timeoutMs: MIGRATION_TIMEOUT_MS,
+      signal: context.signal,
+      logPath: context.supervisor.logPath('migrate'),
+      verbose: context.options.verbose,
+    });
+    return { verb: 'done', detail: '', value: undefined };
+  });
+}
+
+async function startWorker(
+  context: LaunchContext,
+  env: NodeJS.ProcessEnv,
+  healthPort: number,
+): Promise<void> {
+  await context.reporter.step('worker', async () => {
+    const verb = await context.supervisor.bringUp(
+      {
+        name: 'worker',
+        command: [process.execPath, join(context.root, 'dist/apps/worker/src/main.js')],
+        env,
+        cwd: context.root,
+        probe: () =>
+          probeHttp(`http://${LOOPBACK}:${healthPort}/health/ready`, (status) => status === HTTP_OK),
+        readyTimeoutMs: READY_TIMEOUT_MS,
+        stopSignal: 'SIGTERM',
+        stopTimeoutMs: WORKER_STOP_TIMEOUT_MS,
+      },
+      context.signal,
+    );
+    return { verb, detail: '', value: undefined };
+  });
+}
+
+async function startApi(context: LaunchContext, env: NodeJS.ProcessEnv, port: number): Promise<string> {
+  const { apiHost } = context.options;
+  const isWildcard = apiHost === '0.0.0.0' || apiHost === '::';
+  const url = `http://${isWildcard ? LOOPBACK : apiHost.includes(':') ? `[${apiHost}]` : apiHost}:${port}`;
+  return context.reporter.step('api', async () => {
+    const verb = await context.supervisor.bringUp(
+      {
+        name: 'api',
+        command: [process.execPath, join(context.root, 'dist/apps/api/src/main.js')],
+        env,
+        cwd: context.root,
+        port,
+        probe: () => probeHttp(`${url}/health/ready`, (status) => status === HTTP_OK),
+        readyTimeoutMs: READY_TIMEOUT_MS,
+        stopSignal: 'SIGTERM',
+        stopTimeoutMs: API_STOP_TIMEOUT_MS,
+      },
+      context.signal,
+    );
+    return { verb, detail: url, value: url };
+  });
+}
