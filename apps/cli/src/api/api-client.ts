@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { z } from 'zod';
+import type { CliConfig } from '../config.js';
+import { CliError } from '../terminal/cli-error.js';
+import { ProblemSchema, type Problem } from './resources.js';
+
+const REQUEST_TIMEOUT_MS = 30_000;
+/** A request whose answer was lost is sent again this long; its Idempotency-Key makes that safe. */
+const RESEND_WINDOW_MS = 20_000;
+const RESEND_PAUSE_MS = 250;
+
+/** A refusal by the API, with its stable code. */
+export class ApiError extends CliError {
+  constructor(readonly problem: Problem) {
+    super(messageOf(problem), adviceOf(problem));
+  }
+}
+
+interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly timeoutMs?: number;
+}
+
+/** Speaks the public HTTP API. Every answer is checked against the schema that the caller names. */
+export class ApiClient {
+  constructor(private readonly config: CliConfig) {}
+
+  async get<T>(path: string, schema: z.ZodType<T>, timeoutMs = REQUEST_TIMEOUT_MS): Promise<T> {
+    return parsed(await this.send({ method: 'GET', path, timeoutMs }), schema);
+  }
+
+  async post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
+    return parsed(await this.send({ method: 'POST', path, body }), schema);
+  }
+
+  /** Raw bytes as they come; ends with the answer. */
+  async download(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.fetch({ method: 'GET', path }, {}, signal);
+    if (!response.ok) throw await refusalOf(response);
+    if (response.body === null) throw new CliError('The API answered without a body.');
+    return response.body;
+  }
+
+  private async send(call: Call): Promise<Response> {
+    const idempotencyKey = randomUUID();
+    const headers = call.method === 'POST' ? { 'Idempotency-Key': idempotencyKey } : {};
+    const giveUpAt = performance.now() + RESEND_WINDOW_MS;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const response = await this.fetch(
+          call,
+          headers,
+          AbortSignal.timeout(call.timeoutMs ?? REQUEST_TIMEOUT_MS),
+        );
+        if (!response.ok) throw await refusalOf(response);
+        return response;
+      } catch (error) {
+        if (error instanceof CliError) throw error;
+        const neverReached = attempt === 1 && causeCodeOf(error) === 'ECONNREFUSED';
+        if (neverReached || performance.now() > giveUpAt) throw this.unreachable(error);
+        await delay(RESEND_PAUSE_MS);
+      }
+    }
+  }
+
+  private async fetch(call: Call, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
+    return await fetch(`${this.config.url}${call.path}`, {
+      method: call.method,
+      headers: {
+        ...headers,
+        'X-Admin-Secret': this.config.adminSecret,
+        ...(call.body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      signal,
+    });
+  }
+
+  private unreachable(cause: unknown): CliError {
+    return new CliError(
+      `The API does not answer at ${this.config.url} (${causeCodeOf(cause) ?? 'no connection'}).`,
+      'Start it with `npm start`, or name another address with --url or BERTH_URL.',
+      { cause },
+    );
+  }
+}
+
+async function parsed<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+  const body: unknown = await response.json();
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const where = result.error.issues.map((issue) => issue.path.join('.')).join(', ');
+  throw new CliError(
+    `The API's answer has another shape than expected (${where}).`,
+    'The CLI and the API may be of different versions: rebuild or update one of them.',
+  );
+}
+
+async function refusalOf(response: Response): Promise<CliError> {
+  const text = await response.text();
+  try {
+    return new ApiError(ProblemSchema.parse(JSON.parse(text)));
+  } catch {
+    // Something between the CLI and the API answered in its own words.
+    return new CliError(`${response.url} answered ${response.status} without a problem description.`);
+  }
+}
+
+function messageOf(problem: Problem): string {
+  const what = problem.detail ?? problem.title ?? 'The request was refused.';
+  const where = problem.pointer === undefined ? '' : ` at ${problem.pointer}`;
+  const request = problem.requestId === undefined ? '' : `, request ${problem.requestId}`;
+  return `${what} (${problem.code}${where}${request})`;
+}
+
+function adviceOf(problem: Problem): string | undefined {
+  switch (problem.code) {
+    case 'unauthenticated':
+      return 'The admin secret is not the one of this installation: see --admin-secret, BERTH_ADMIN_SECRET or .berth/secrets.json.';
+    case 'dependency_unavailable':
+      return `Wait for ${problem.dependency ?? 'it'} to come back and send the same again; \`berth doctor\` shows what is missing.`;
+    case 'not_found':
+      return '`berth sandbox ls`, `berth exec ls` and `berth op ls` show what there is.';
+    default:
+      return undefined;
+  }
+}
+
+/** The system's own code of a network failure, which fetch keeps as the cause of its error. */
+function causeCodeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { code, name, cause } = error as { code?: unknown; name?: unknown; cause?: unknown };
+  if (typeof code === 'string') return code;
+  return name === 'TimeoutError' ? 'timeout' : causeCodeOf(cause);
+}

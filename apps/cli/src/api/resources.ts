@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { ExecState, OperationState, SandboxObservedState } from '#domain';
+
+/**
+ * The part of the API's answers that the CLI looks at. Further fields are kept, so that `--json` shows everything.
+ * States are taken as the API says them: a newer API may know more of them.
+ */
+const FailureSchema = z.looseObject({ code: z.string(), message: z.string() }).nullable();
+
+export const ExecSchema = z.looseObject({
+  id: z.string(),
+  sandboxId: z.string(),
+  state: z.string().transform((state) => state as ExecState),
+  exitCode: z.number().int().nullable(),
+  signal: z.string().nullable(),
+  failure: FailureSchema.optional(),
+  createdAt: z.string(),
+  finishedAt: z.string().nullable(),
+});
+export type ExecResource = z.infer<typeof ExecSchema>;
+
+export const SandboxSchema = z.looseObject({
+  id: z.string(),
+  owner: z.string(),
+  name: z.string(),
+  image: z.string(),
+  tier: z.string(),
+  generation: z.number().int(),
+  observedState: z.string().transform((state) => state as SandboxObservedState),
+  failure: FailureSchema.optional(),
+  createdAt: z.string(),
+});
+export type SandboxResource = z.infer<typeof SandboxSchema>;
+
+export const OperationSchema = z.looseObject({
+  id: z.string(),
+  sandboxId: z.string(),
+  kind: z.string(),
+  state: z.string().transform((state) => state as OperationState),
+  steps: z.array(
+    z.looseObject({
+      name: z.string(),
+      state: z.string(),
+      attempts: z.number().int(),
+      failure: FailureSchema.optional(),
+    }),
+  ),
+  park: z
+    .looseObject({ step: z.string(), parkNo: z.number().int(), failure: FailureSchema.optional() })
+    .nullable(),
+  failure: FailureSchema.optional(),
+  createdAt: z.string(),
+  finishedAt: z.string().nullable(),
+});
+export type OperationResource = z.infer<typeof OperationSchema>;
+
+export const SandboxCreatedSchema = z.looseObject({
+  sandbox: SandboxSchema,
+  operation: OperationSchema.nullable(),
+});
+export type SandboxCreated = z.infer<typeof SandboxCreatedSchema>;
+
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.looseObject({ items: z.array(item), nextCursor: z.string().nullable() });
+
+export const HealthSchema = z.looseObject({
+  status: z.string(),
+  dependencies: z.record(z.string(), z.looseObject({ state: z.string(), detail: z.string().optional() })),
+});
+export type Health = z.infer<typeof HealthSchema>;
+
+export const ProblemSchema = z.looseObject({
+  status: z.number().int(),
+  code: z.string(),
+  detail: z.string().optional(),
+  title: z.string().optional(),
+  requestId: z.string().optional(),
+  pointer: z.string().optional(),
+  dependency: z.string().optional(),
+});
+export type Problem = z.infer<typeof ProblemSchema>;

@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import { OperationSchema, pageOf, type OperationResource } from '../api/resources.js';
+import { CliError } from '../terminal/cli-error.js';
+import { note, show, tableOf } from '../terminal/terminal.js';
+import type { Session } from './session.js';
+
+const EXIT_OPERATION_FAILED = 1;
+/** Waits for a decision of a person: `berth op retry` or `berth op abort`. */
+const EXIT_OPERATION_PARKED = 3;
+const WATCH_WAIT_SECONDS = 2;
+const ENDED: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
+
+const EXAMPLES = `
+Examples:
+  berth op ls --state parked
+  berth op watch ID        exits 0 succeeded, 1 failed or canceled, 3 parked
+  berth op retry ID        runs the failed step of a parked operation again
+  berth op abort ID        ends a parked operation`;
+
+export function addOperationCommands(program: Command, session: Session): void {
+  const op = program
+    .command('op')
+    .description(
+      'Lists, shows, watches and decides operations: the durable runs on a sandbox that are not execs.',
+    )
+    .addHelpText('after', EXAMPLES);
+  op.command('ls')
+    .description('Lists operations, the newest first.')
+    .option('--state <state>', 'only in this state, for example parked')
+    .option('-s, --sandbox <id>', 'only of this sandbox')
+    .action(async (options: { state?: string; sandbox?: string }) => await listOperations(session, options));
+  op.command('get')
+    .description('Shows one operation with its steps.')
+    .argument('<id>')
+    .action(async (id: string) => await showOperation(session, await operationOf(session, id)));
+  op.command('watch')
+    .description('Follows an operation until it ends or parks.')
+    .argument('<id>')
+    .action(async (id: string) => await watchOperation(session, id));
+  for (const decision of ['retry', 'abort'] as const) {
+    op.command(decision)
+      .description(
+        decision === 'retry'
+          ? 'Runs the failed step of a parked operation again.'
+          : 'Ends a parked operation.',
+      )
+      .argument('<id>')
+      .action(async (id: string) => await decide(session, id, decision));
+  }
+}
+
+const operationPath = (id: string): string => `/v1/operations/${encodeURIComponent(id)}`;
+
+async function operationOf(session: Session, id: string, waitSeconds?: number): Promise<OperationResource> {
+  const wait = waitSeconds === undefined ? '' : `?wait=${waitSeconds}`;
+  return await session.api().get(`${operationPath(id)}${wait}`, OperationSchema);
+}
+
+async function listOperations(
+  session: Session,
+  options: { state?: string; sandbox?: string },
+): Promise<void> {
+  const query = new URLSearchParams();
+  if (options.state !== undefined) query.set('state', options.state);
+  if (options.sandbox !== undefined) query.set('sandboxId', options.sandbox);
+  const page = await session.api().get(`/v1/operations?${query.toString()}`, pageOf(OperationSchema));
+  await show(session.terminal(), page, () =>
+    tableOf(
+      ['ID', 'KIND', 'STATE', 'STEP', 'CREATED', 'SANDBOX'],
+      page.items.map((one) => [
+        one.id,
+        one.kind,
+        one.state,
+        one.steps.at(-1)?.name ?? '-',
+        one.createdAt,
+        one.sandboxId,
+      ]),
+    ),
+  );
+}
+
+async function watchOperation(session: Session, id: string): Promise<void> {
+  let shown = '';
+  for (;;) {
+    const operation = await operationOf(session, id, WATCH_WAIT_SECONDS);
+    const step = operation.steps.at(-1);
+    const line = step === undefined ? operation.state : `${operation.state}: ${step.name} ${step.state}`;
+    if (line !== shown) note(session.terminal(), line);
+    shown = line;
+    if (operation.state !== 'parked' && !ENDED.has(operation.state)) continue;
+    await showOperation(session, operation);
+    session.exitWith(exitCodeOfOperation(operation.state));
+    return;
+  }
+}
+
+export function exitCodeOfOperation(state: string): number {
+  if (state === 'succeeded') return 0;
+  return state === 'parked' ? EXIT_OPERATION_PARKED : EXIT_OPERATION_FAILED;
+}
+
+/** The decision names the step and the number of the park that was looked at, so that a stale one has no effect. */
+async function decide(session: Session, id: string, decision: 'retry' | 'abort'): Promise<void> {
+  const { park, state } = await operationOf(session, id);
+  if (park === null)
+    throw new CliError(`Operation ${id} is ${state}: only a parked one waits for a decision.`);
+  const body = { step: park.step, parkNo: park.parkNo };
+  await showOperation(
+    session,
+    await session.api().post(`${operationPath(id)}/${decision}`, body, OperationSchema),
+  );
+}
+
+async function showOperation(session: Session, operation: OperationResource): Promise<void> {
+  await show(session.terminal(), operation, () => [
+    `operation  ${operation.id}`,
+    `kind       ${operation.kind}`,
+    `sandbox    ${operation.sandboxId}`,
+    `state      ${operation.state}`,
+    ...operation.steps.map((step) => `step       ${step.name}  ${step.state}  attempts ${step.attempts}`),
+    ...(operation.park
+      ? [
+          `parked     ${operation.park.step}: ${operation.park.failure?.message ?? ''}`,
+          `decide     berth op retry|abort ${operation.id}`,
+        ]
+      : []),
+    ...(operation.failure ? [`failure    ${operation.failure.message} (${operation.failure.code})`] : []),
+  ]);
+}

@@ -1,0 +1,169 @@
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { run } from './program.js';
+import { SmallApi, type Subscription } from './testing/small-api.js';
+
+const SANDBOX = {
+  id: 's-1',
+  owner: 'u1',
+  name: 'default',
+  image: 'berth/base',
+  tier: 'medium',
+  generation: 1,
+  observedState: 'running',
+  createdAt: '2026-01-01T00:00:00.000Z',
+};
+const EXEC = {
+  id: 'e-1',
+  sandboxId: 's-1',
+  state: 'queued',
+  exitCode: null,
+  signal: null,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  finishedAt: null,
+};
+
+interface Received {
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+}
+
+let api: SmallApi;
+let received: Received[];
+let onSubscribe: (subscription: Subscription) => void;
+let interrupt: (() => void) | undefined;
+
+const ANSWERS: Record<string, { status: number; body: unknown }> = {
+  'POST /v1/sandboxes': { status: 200, body: { sandbox: SANDBOX, operation: null } },
+  'GET /v1/sandboxes': { status: 200, body: { items: [SANDBOX], nextCursor: null } },
+  'POST /v1/sandboxes/s-1/execs': { status: 202, body: EXEC },
+  'POST /v1/execs/e-1/cancel': { status: 202, body: EXEC },
+};
+
+beforeEach(async () => {
+  received = [];
+  interrupt = undefined;
+  api = new SmallApi(
+    (subscription) => {
+      subscription.ack();
+      onSubscribe(subscription);
+    },
+    (request, body) => {
+      const path = request.url ?? '';
+      received.push({ method: request.method ?? '', path, body: body === '' ? undefined : JSON.parse(body) });
+      return ANSWERS[`${request.method} ${path}`];
+    },
+  );
+  await api.start();
+});
+
+afterEach(async () => {
+  await api.stop();
+});
+
+async function berth(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const out = new PassThrough();
+  const err = new PassThrough();
+  const texts = Promise.all([text(out), text(err)]);
+  const code = await run(['--url', api.url, '--admin-secret', 'secret', ...argv], {
+    out,
+    err,
+    onInterrupt: (listener) => {
+      interrupt = listener;
+      return () => (interrupt = undefined);
+    },
+  });
+  out.end();
+  err.end();
+  const [written, noted] = await texts;
+  return { code, out: written, err: noted };
+}
+
+describe('berth exec', () => {
+  test('runs in the sandbox of the owner, streams each stream to its own and exits as the command did', async () => {
+    onSubscribe = (subscription) => {
+      subscription.output(1, 0, 'hello\n', 30);
+      subscription.output(2, 0, 'warning\n', 62);
+      subscription.end({ state: 'failed', exitCode: 3, signal: null });
+    };
+    const seen = await berth('exec', '--owner', 'u1', '--', 'ls', '-la');
+    expect(seen).toEqual({ code: 3, out: 'hello\n', err: 'warning\n' });
+    expect(received.map((one) => [`${one.method} ${one.path}`, one.body])).toEqual([
+      ['POST /v1/sandboxes', { owner: 'u1' }],
+      ['POST /v1/sandboxes/s-1/execs', { argv: ['ls', '-la'] }],
+    ]);
+  });
+
+  test('prints only the id with --detach', async () => {
+    const seen = await berth('exec', '-s', 's-1', '--detach', '--', 'true');
+    expect(seen).toEqual({ code: 0, out: 'e-1\n', err: '' });
+  });
+
+  test('cancels on the first interrupt and waits for the end', async () => {
+    onSubscribe = (subscription) => {
+      interrupt?.();
+      const canceled = setInterval(() => {
+        if (!received.some((one) => one.path.endsWith('/cancel'))) return;
+        clearInterval(canceled);
+        subscription.end({ state: 'canceled', exitCode: null, signal: 'SIGTERM' });
+      }, 5);
+    };
+    const seen = await berth('exec', '-s', 's-1', '--', 'sleep', '60');
+    expect(seen.code).toBe(130);
+    expect(seen.err).toContain('canceling exec e-1');
+    expect(seen.err).toContain('ended as canceled (SIGTERM)');
+  });
+
+  test('leaves the exec running on the second interrupt', async () => {
+    onSubscribe = () => {
+      interrupt?.();
+      interrupt?.();
+    };
+    const seen = await berth('exec', '-s', 's-1', '--', 'sleep', '60');
+    expect(seen.code).toBe(130);
+    expect(seen.err).toContain('left exec e-1 running');
+  });
+
+  test('says that a command is missing before it starts anything', async () => {
+    const seen = await berth('exec', '--owner', 'u1');
+    expect(seen.code).toBe(255);
+    expect(seen.err).toContain('No command is given');
+    expect(received).toEqual([]);
+  });
+});
+
+describe('berth', () => {
+  test('shows tables, and whole resources with --json', async () => {
+    expect((await berth('sandbox', 'ls')).out).toMatch(/^ID +OWNER +NAME +STATE/);
+    expect(JSON.parse((await berth('--json', 'sandbox', 'ls')).out)).toEqual({
+      items: [SANDBOX],
+      nextCursor: null,
+    });
+  });
+
+  test('shows the code of a refusal and what to do, also as JSON', async () => {
+    const seen = await berth('sandbox', 'get', 'nowhere');
+    expect(seen).toMatchObject({ code: 1, out: '' });
+    expect(seen.err).toContain('Not found. (not_found)');
+    expect(JSON.parse((await berth('--json', 'sandbox', 'get', 'nowhere')).err)).toMatchObject({
+      error: { code: 'not_found' },
+    });
+  });
+
+  test('says how to start an API that is not there', async () => {
+    await api.stop();
+    const seen = await berth('sandbox', 'ls');
+    expect(seen.code).toBe(1);
+    expect(seen.err).toContain('`npm start`');
+  });
+
+  test('has help with examples for every command', async () => {
+    for (const argv of [[], ['exec'], ['sandbox'], ['op'], ['doctor']]) {
+      const seen = await berth(...argv, '--help');
+      expect(seen.code).toBe(0);
+      expect(seen.out).toContain('Examples:');
+    }
+  });
+});
