@@ -96,14 +96,16 @@ func (s *sandbox) boot() {
 	if err := s.init.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	eventually(s.t, "init listens", func() bool {
-		conn, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-		if err != nil {
-			return false
-		}
-		defer syscall.Close(conn)
-		return syscall.Connect(conn, &syscall.SockaddrUnix{Name: s.socket()}) == nil
-	})
+	eventually(s.t, "init listens", s.listens)
+}
+
+func (s *sandbox) listens() bool {
+	conn, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return false
+	}
+	defer syscall.Close(conn)
+	return syscall.Connect(conn, &syscall.SockaddrUnix{Name: s.socket()}) == nil
 }
 
 func (s *sandbox) socket() string { return filepath.Join(s.spool, "runner.sock") }
@@ -118,6 +120,8 @@ func (s *sandbox) kill() {
 	if s.init.ProcessState == nil {
 		_ = syscall.Kill(-s.init.Process.Pid, syscall.SIGKILL)
 		_ = s.init.Wait()
+		// The wrapper may be gone a moment before init.
+		eventually(s.t, "init is gone", func() bool { return !s.listens() })
 	}
 }
 
