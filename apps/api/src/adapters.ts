@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDomainError } from '#domain';
+import {
+  Database,
+  PostgresExecStore,
+  PostgresHostStore,
+  PostgresOperationStore,
+  PostgresSandboxStore,
+  PostgresWakeReceiver,
+  PostgresWakeSender,
+} from '#postgres';
+import { TemporalConnection, TemporalWorkflowRuns } from '#temporal';
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import { hostProbe, postgresProbe, s3Probe, temporalProbe } from './health/probes.js';
+import type { ApiPorts } from './tokens.js';
+
+const CONNECT_RETRY_MS = 500;
+const CONNECT_GIVE_UP_AFTER_MS = 120_000;
+
+export interface OpenAdapters {
+  readonly ports: ApiPorts;
+  close(): Promise<void>;
+}
+
+/** Opens everything that the API talks to. Only the database must answer: it alone says what exists. */
+export async function openAdapters(config: Config, log: Logger): Promise<OpenAdapters> {
+  const database = await connectDatabase(config.databaseUrl, log);
+  const temporal = TemporalConnection.open(config.temporal);
+  const wakeSender = new PostgresWakeSender(database, (error) =>
+    log.warn({ err: error }, 'A wake-up could not be sent.'),
+  );
+  const wakeReceiver = new PostgresWakeReceiver(config.databaseUrl, (error) =>
+    log.warn({ err: error }, 'The connection for wake-ups was lost.'),
+  );
+  await wakeReceiver.start();
+  const hosts = new PostgresHostStore(database);
+  return {
+    ports: {
+      sandboxes: new PostgresSandboxStore(database),
+      operations: new PostgresOperationStore(database),
+      execs: new PostgresExecStore(database),
+      hosts,
+      wakeReceiver,
+      wakeSender,
+      workflows: new TemporalWorkflowRuns(temporal),
+      probes: [
+        postgresProbe(database),
+        temporalProbe(temporal),
+        hostProbe(hosts),
+        s3Probe(config.s3.endpoint),
+      ],
+    },
+    close: async () => {
+      await wakeSender.flush();
+      await wakeReceiver.close();
+      await temporal.close();
+      await database.close();
+    },
+  };
+}
+
+/** A restart together with the database must not need a person, so it waits for it, with a limit. */
+async function connectDatabase(url: string, log: Logger): Promise<Database> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return await Database.connect({
+        url,
+        applicationName: 'berth-api',
+        onIdleError: (error) => log.warn({ err: error }, 'An idle database connection was lost.'),
+      });
+    } catch (error) {
+      const away = isDomainError(error, 'dependency_unavailable');
+      if (!away || performance.now() - startedAt > CONNECT_GIVE_UP_AFTER_MS) throw error;
+      log.warn({ err: error }, 'The database does not answer yet.');
+      await delay(CONNECT_RETRY_MS);
+    }
+  }
+}

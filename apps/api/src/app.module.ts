@@ -1,0 +1,88 @@
+import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import type { Logger } from 'pino';
+import { AccessGuard } from './auth/access.guard.js';
+import { AdminSecret } from './auth/admin-secret.js';
+import { ExecLauncher } from './execs/exec-launcher.js';
+import { ExecsController } from './execs/execs.controller.js';
+import { ExecsService } from './execs/execs.service.js';
+import { HealthController } from './health/health.controller.js';
+import { HealthService } from './health/health.service.js';
+import { AnswerInterceptor } from './http/answer.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { RouteTable } from './http/route-table.js';
+import { SchemaPipe } from './http/schema.pipe.js';
+import { OperationLauncher } from './operations/operation-launcher.js';
+import { OperationsController } from './operations/operations.controller.js';
+import { OperationsService } from './operations/operations.service.js';
+import { InlineOutputReader } from './output/inline-output.js';
+import { SandboxStarter } from './sandboxes/sandbox-starter.js';
+import { SandboxesController } from './sandboxes/sandboxes.controller.js';
+import { SandboxesService } from './sandboxes/sandboxes.service.js';
+import { SuperExecController } from './super/super-exec.controller.js';
+import * as tokens from './tokens.js';
+import { Draining } from './waiting/draining.js';
+import { LongPoll } from './waiting/long-poll.js';
+
+export const CONTROLLERS: readonly Type[] = [
+  SuperExecController,
+  SandboxesController,
+  ExecsController,
+  OperationsController,
+  HealthController,
+];
+
+const SERVICES: readonly Provider[] = [
+  ExecsService,
+  ExecLauncher,
+  SandboxesService,
+  SandboxStarter,
+  OperationsService,
+  OperationLauncher,
+  InlineOutputReader,
+  HealthService,
+  LongPoll,
+  Draining,
+];
+
+@Module({})
+export class ApiModule {
+  static of(
+    ports: tokens.ApiPorts,
+    config: tokens.ApiConfig,
+    log: Logger,
+    close: () => Promise<void>,
+  ): DynamicModule {
+    return {
+      module: ApiModule,
+      controllers: [...CONTROLLERS],
+      providers: [
+        ...SERVICES,
+        ...providersOf(ports, config, log),
+        { provide: tokens.ADAPTERS, useValue: { onApplicationShutdown: close } },
+      ],
+    };
+  }
+}
+
+function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logger): Provider[] {
+  const routes = RouteTable.of(CONTROLLERS);
+  return [
+    { provide: tokens.CONFIG, useValue: config },
+    { provide: tokens.LOGGER, useValue: log },
+    { provide: tokens.ROUTES, useValue: routes },
+    { provide: tokens.SANDBOX_STORE, useValue: ports.sandboxes },
+    { provide: tokens.OPERATION_STORE, useValue: ports.operations },
+    { provide: tokens.EXEC_STORE, useValue: ports.execs },
+    { provide: tokens.HOST_STORE, useValue: ports.hosts },
+    { provide: tokens.WAKE_RECEIVER, useValue: ports.wakeReceiver },
+    { provide: tokens.WAKE_SENDER, useValue: ports.wakeSender },
+    { provide: tokens.WORKFLOWS, useValue: ports.workflows },
+    { provide: tokens.HEALTH_PROBES, useValue: ports.probes },
+    { provide: AdminSecret, useValue: new AdminSecret(config.adminSecret) },
+    { provide: APP_GUARD, useClass: AccessGuard },
+    { provide: APP_PIPE, useClass: SchemaPipe },
+    { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
+    { provide: APP_FILTER, useValue: new ProblemFilter(log, routes) },
+  ];
+}

@@ -1,0 +1,24 @@
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { ACCESS, type Access, type Principal } from './access.js';
+import { ADMIN_SECRET_HEADER, AdminSecret } from './admin-secret.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal?: Principal;
+  }
+}
+
+/** Runs before every handler and before any input is looked at. */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(@Inject(AdminSecret) private readonly adminSecret: AdminSecret) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const access = Reflect.getMetadata(ACCESS, context.getHandler()) as Access | undefined;
+    if (access === 'anonymous') return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    request.principal = this.adminSecret.authenticate(request.headers[ADMIN_SECRET_HEADER]);
+    return true;
+  }
+}

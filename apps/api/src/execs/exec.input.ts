@@ -1,0 +1,88 @@
+import { limits } from '#domain';
+import { z } from 'zod';
+import { idText, nameText, pageQuery } from '../http/inputs.js';
+
+const NUL = '\0';
+const utf8Bytes = (text: string): number => Buffer.byteLength(text);
+const withoutNul = z.string().refine((text) => !text.includes(NUL), { error: 'must not hold a NUL byte' });
+
+const atMost = (bytesMax: number) => ({ error: `must be at most ${bytesMax} bytes` });
+
+const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/, {
+  error: 'a name has letters, digits and _ and does not begin with a digit',
+});
+
+const Env = z
+  .record(EnvName, withoutNul)
+  .refine((env) => Object.keys(env).length <= limits.ENV_ITEMS_MAX, {
+    error: `must have at most ${limits.ENV_ITEMS_MAX} variables`,
+  })
+  .refine((env) => utf8Bytes(Object.entries(env).flat().join('=')) <= limits.ENV_BYTES_MAX, {
+    ...atMost(limits.ENV_BYTES_MAX),
+  });
+
+const Argv = z
+  .array(withoutNul)
+  .min(1)
+  .max(limits.ARGV_ITEMS_MAX)
+  .refine((argv) => (argv[0] ?? '').length > 0, { error: 'must begin with the name of a program' })
+  .refine((argv) => utf8Bytes(argv.join(' ')) <= limits.ARGV_BYTES_MAX, atMost(limits.ARGV_BYTES_MAX));
+
+const Command = withoutNul
+  .min(1)
+  .refine((text) => utf8Bytes(text) <= limits.COMMAND_BYTES_MAX, atMost(limits.COMMAND_BYTES_MAX));
+
+const WorkingDirectory = withoutNul
+  .refine((path) => path.startsWith('/'), { error: 'must be an absolute path' })
+  .refine((path) => utf8Bytes(path) <= limits.PATH_BYTES_MAX, atMost(limits.PATH_BYTES_MAX));
+
+export const ExecBody = z
+  .strictObject({
+    command: Command.optional().meta({
+      description: 'A command line for `sh -c`.',
+      examples: ['echo hello'],
+    }),
+    argv: Argv.optional().meta({ description: 'The program and its arguments, without a shell.' }),
+    env: Env.optional(),
+    workingDirectory: WorkingDirectory.optional(),
+    timeoutSeconds: z.int().min(1).max(limits.EXEC_TIMEOUT_SECONDS_MAX).optional(),
+    queueTimeoutSeconds: z.int().min(1).max(limits.EXEC_TIMEOUT_SECONDS_MAX).optional(),
+    outputBytesMax: z.int().min(0).max(limits.EXEC_OUTPUT_BYTES_DEFAULT).optional(),
+  })
+  .superRefine(({ command, argv }, context) => {
+    if ((command === undefined) === (argv === undefined)) {
+      context.addIssue({ code: 'custom', path: ['command'], message: 'send either `command` or `argv`' });
+    }
+  })
+  .meta({ id: 'ExecRequest' });
+export type ExecBody = z.infer<typeof ExecBody>;
+
+const EXEC_STATES = [
+  'queued',
+  'starting',
+  'running',
+  'succeeded',
+  'failed',
+  'canceled',
+  'timed_out',
+  'output_limited',
+  'oom_killed',
+  'not_started',
+  'lost',
+] as const;
+export const ExecStateName = z.enum(EXEC_STATES);
+
+export const ExecParams = z.strictObject({ execId: idText });
+export const SandboxParams = z.strictObject({ sandboxId: idText });
+export const UserParams = z.strictObject({ userId: nameText });
+export const UserExecParams = z.strictObject({ userId: nameText, execId: idText });
+
+export const SandboxExecsQuery = z.strictObject({ ...pageQuery, state: ExecStateName.optional() });
+export type SandboxExecsQuery = z.infer<typeof SandboxExecsQuery>;
+export const ExecsQuery = z.strictObject({
+  ...pageQuery,
+  state: ExecStateName.optional(),
+  sandboxId: idText.optional(),
+  owner: nameText.optional(),
+});
+export type ExecsQuery = z.infer<typeof ExecsQuery>;

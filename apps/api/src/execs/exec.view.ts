@@ -1,0 +1,120 @@
+import { EXEC_ACTIONS, type Exec, type Page } from '#domain';
+import { z } from 'zod';
+import { Failure, links, pageOf, timestamp } from '../http/resources.js';
+import { ExecStateName } from './exec.input.js';
+
+const ExitRecordView = z
+  .object({
+    exitCode: z.int().nullable(),
+    signal: z.string().nullable(),
+    reason: z.string(),
+    startFailure: z.object({ code: z.string(), message: z.string() }).nullable(),
+    startedAt: timestamp,
+    finishedAt: timestamp,
+    wallMs: z.number(),
+    stdoutBytes: z.int(),
+    stderrBytes: z.int(),
+    stdoutSha256: z.string(),
+    stderrSha256: z.string(),
+    endPosition: z.int(),
+    descendantsKilled: z.int(),
+    descendantsLeft: z.int(),
+    hadToKill: z.boolean(),
+    oomKills: z.int(),
+    outputHeldOpen: z.boolean(),
+    outputTruncated: z.boolean(),
+    selfReported: z.boolean(),
+    usage: z.object({ userMs: z.number(), systemMs: z.number(), maxRssBytes: z.number() }),
+  })
+  .meta({
+    id: 'ExitRecord',
+    description: 'Written by the supervisor of the command itself when it had ended.',
+  });
+
+export const ExecView = z
+  .object({
+    id: z.string(),
+    owner: z.string(),
+    sandboxId: z.string(),
+    state: ExecStateName,
+    argv: z.array(z.string()),
+    workingDirectory: z.string().nullable(),
+    timeoutSeconds: z.int(),
+    generation: z.int().nullable(),
+    position: z.int().meta({ description: 'The end of the committed framed output.' }),
+    stdoutBytes: z.int(),
+    stderrBytes: z.int(),
+    exitCode: z.int().nullable(),
+    signal: z.string().nullable(),
+    failure: Failure.nullable(),
+    exitRecord: ExitRecordView.nullable(),
+    evidence: z
+      .object({
+        lastPosition: z.int(),
+        container: z.string().nullable(),
+        runner: z.string().nullable(),
+        note: z.string(),
+      })
+      .nullable(),
+    cancelRequestedAt: timestamp.nullable(),
+    createdAt: timestamp,
+    startedAt: timestamp.nullable(),
+    finishedAt: timestamp.nullable(),
+    actions: z.array(z.enum(['cancel', 'read_output'])),
+    links,
+  })
+  .meta({ id: 'Exec' });
+export type ExecView = z.infer<typeof ExecView>;
+
+export const ExecPage = pageOf(ExecView, 'ExecPage');
+
+/** The environment is not shown: it may hold what only the command should know. */
+export function execView(exec: Exec): ExecView {
+  return {
+    id: exec.id,
+    owner: exec.ownerId,
+    sandboxId: exec.sandboxId,
+    state: exec.state,
+    argv: [...exec.request.argv],
+    workingDirectory: exec.request.workingDirectory,
+    timeoutSeconds: exec.request.timeoutSeconds,
+    generation: exec.generation,
+    position: exec.committedPosition,
+    stdoutBytes: exec.stdoutBytes,
+    stderrBytes: exec.stderrBytes,
+    exitCode: exec.exitCode,
+    signal: exec.signal,
+    failure: exec.failure,
+    exitRecord: exitRecordView(exec.exitRecord),
+    evidence: exec.evidence,
+    cancelRequestedAt: exec.cancelRequestedAt,
+    createdAt: exec.createdAt,
+    startedAt: exec.startedAt,
+    finishedAt: exec.finishedAt,
+    actions: [...EXEC_ACTIONS[exec.state]],
+    links: linksOf(exec),
+  };
+}
+
+export const execPage = (page: Page<Exec>): z.infer<typeof ExecPage> => ({
+  items: page.items.map(execView),
+  nextCursor: page.nextCursor,
+});
+
+function exitRecordView(record: Exec['exitRecord']): ExecView['exitRecord'] {
+  if (record === null) return null;
+  const { execId: _execId, protocol: _protocol, startFailure, ...shown } = record;
+  return { ...shown, startFailure: startFailure ? { ...startFailure } : null };
+}
+
+function linksOf(exec: Exec): Record<string, string> {
+  const self = `/v1/execs/${exec.id}`;
+  return {
+    self,
+    sandbox: `/v1/sandboxes/${exec.sandboxId}`,
+    stdout: `${self}/output?stream=stdout`,
+    stderr: `${self}/output?stream=stderr`,
+    cancel: `${self}/cancel`,
+    events: '/v1/ws',
+  };
+}

@@ -1,0 +1,21 @@
+import { OPERATION_TRANSITIONS, type OperationState } from '#domain';
+import { z } from 'zod';
+import { idText, pageQuery } from '../http/inputs.js';
+
+const STEP_LENGTH_MAX = 64;
+const states = Object.keys(OPERATION_TRANSITIONS) as [OperationState, ...OperationState[]];
+
+export const OperationStateName = z.enum(states);
+export const OperationParams = z.strictObject({ operationId: idText });
+export const OperationsQuery = z.strictObject({
+  ...pageQuery,
+  state: OperationStateName.optional(),
+  sandboxId: idText.optional(),
+});
+export type OperationsQuery = z.infer<typeof OperationsQuery>;
+
+/** A decision counts for the park that the person has seen, and for no later one. */
+export const DecisionBody = z
+  .strictObject({ step: z.string().min(1).max(STEP_LENGTH_MAX), parkNo: z.int().min(0) })
+  .meta({ id: 'ParkDecision' });
+export type DecisionBody = z.infer<typeof DecisionBody>;

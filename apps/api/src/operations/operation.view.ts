@@ -1,0 +1,72 @@
+import { OPERATION_ACTIONS, type Operation, type Page } from '#domain';
+import { z } from 'zod';
+import { Failure, links, pageOf, timestamp } from '../http/resources.js';
+import { OperationStateName } from './operation.input.js';
+
+export const OperationView = z
+  .object({
+    id: z.string(),
+    owner: z.string(),
+    sandboxId: z.string(),
+    kind: z.enum(['start']),
+    state: OperationStateName,
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        state: z.enum(['running', 'succeeded', 'failed']),
+        attempts: z.int(),
+        startedAt: timestamp,
+        finishedAt: timestamp.nullable(),
+        failure: Failure.nullable(),
+      }),
+    ),
+    park: z
+      .object({
+        step: z.string(),
+        parkNo: z.int(),
+        failure: Failure,
+        parkedAt: timestamp,
+        deadlineAt: timestamp,
+      })
+      .nullable()
+      .meta({ description: 'The step that failed and waits for `retry` or `abort`.' }),
+    failure: Failure.nullable(),
+    createdAt: timestamp,
+    startedAt: timestamp.nullable(),
+    finishedAt: timestamp.nullable(),
+    actions: z.array(z.enum(['retry', 'abort'])),
+    links,
+  })
+  .meta({ id: 'Operation' });
+export type OperationView = z.infer<typeof OperationView>;
+
+export const OperationPage = pageOf(OperationView, 'OperationPage');
+
+export function operationView(operation: Operation): OperationView {
+  const self = `/v1/operations/${operation.id}`;
+  return {
+    id: operation.id,
+    owner: operation.ownerId,
+    sandboxId: operation.sandboxId,
+    kind: operation.kind,
+    state: operation.state,
+    steps: operation.steps.map((step) => ({ ...step })),
+    park: operation.park,
+    failure: operation.failure,
+    createdAt: operation.createdAt,
+    startedAt: operation.startedAt,
+    finishedAt: operation.finishedAt,
+    actions: [...OPERATION_ACTIONS[operation.state]],
+    links: {
+      self,
+      sandbox: `/v1/sandboxes/${operation.sandboxId}`,
+      retry: `${self}/retry`,
+      abort: `${self}/abort`,
+    },
+  };
+}
+
+export const operationPage = (page: Page<Operation>): z.infer<typeof OperationPage> => ({
+  items: page.items.map(operationView),
+  nextCursor: page.nextCursor,
+});

@@ -1,0 +1,67 @@
+import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/common';
+import type { z } from 'zod';
+import { Access } from '../auth/access.js';
+import { accepted } from '../http/answer.js';
+import { CurrentCall, type Call } from '../http/call.js';
+import { Describe } from '../http/describe.js';
+import { WaitQuery } from '../http/inputs.js';
+import { DecisionBody, OperationParams, OperationsQuery } from './operation.input.js';
+import { OperationPage, operationPage, OperationView, operationView } from './operation.view.js';
+import { OperationsService } from './operations.service.js';
+
+@Controller('v1/operations')
+export class OperationsController {
+  constructor(@Inject(OperationsService) private readonly operations: OperationsService) {}
+
+  @Get()
+  @Access('admin')
+  @Describe({ tag: 'operations', summary: 'List operations, newest first', answers: { 200: OperationPage } })
+  async list(@CurrentCall() call: Call, @Query({ schema: OperationsQuery }) query: OperationsQuery) {
+    return operationPage(await this.operations.list(call, query));
+  }
+
+  @Get(':operationId')
+  @Access('admin')
+  @Describe({
+    tag: 'operations',
+    summary: 'Get an operation, or wait until it has ended or is parked',
+    answers: { 200: OperationView },
+  })
+  async get(
+    @CurrentCall() call: Call,
+    @Param({ schema: OperationParams }) params: z.infer<typeof OperationParams>,
+    @Query({ schema: WaitQuery }) { wait }: z.infer<typeof WaitQuery>,
+  ) {
+    return operationView(await this.operations.get(call, params.operationId, wait));
+  }
+
+  @Post(':operationId/retry')
+  @Access('admin')
+  @Describe({
+    tag: 'operations',
+    summary: 'Run the parked step of an operation again',
+    answers: { 202: OperationView },
+  })
+  async retry(
+    @CurrentCall() call: Call,
+    @Param({ schema: OperationParams }) params: z.infer<typeof OperationParams>,
+    @Body({ schema: DecisionBody }) body: DecisionBody,
+  ) {
+    return accepted(operationView(await this.operations.retry(call, params.operationId, body)));
+  }
+
+  @Post(':operationId/abort')
+  @Access('admin')
+  @Describe({
+    tag: 'operations',
+    summary: 'Give a parked operation up and undo what it did',
+    answers: { 202: OperationView },
+  })
+  async abort(
+    @CurrentCall() call: Call,
+    @Param({ schema: OperationParams }) params: z.infer<typeof OperationParams>,
+    @Body({ schema: DecisionBody }) body: DecisionBody,
+  ) {
+    return accepted(operationView(await this.operations.abort(call, params.operationId, body)));
+  }
+}

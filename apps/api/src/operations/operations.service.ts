@@ -1,0 +1,91 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  DomainError,
+  isTerminal,
+  limits,
+  OPERATION_ACTIONS,
+  OPERATION_TRANSITIONS,
+  parseOperationId,
+  parseSandboxId,
+  type Operation,
+  type OperationAction,
+  type OperationId,
+  type OperationStore,
+  type Page,
+  type WorkflowSignaller,
+} from '#domain';
+import type { Call } from '../http/call.js';
+import { present } from '../http/inputs.js';
+import { OPERATION_STORE, WORKFLOWS } from '../tokens.js';
+import { LongPoll } from '../waiting/long-poll.js';
+import type { DecisionBody, OperationsQuery } from './operation.input.js';
+
+@Injectable()
+export class OperationsService {
+  constructor(
+    @Inject(OPERATION_STORE) private readonly operations: OperationStore,
+    @Inject(WORKFLOWS) private readonly workflows: WorkflowSignaller,
+    @Inject(LongPoll) private readonly longPoll: LongPoll,
+  ) {}
+
+  /** A parked operation ends the wait too: it is the client's turn to decide. */
+  async get(call: Call, id: string, wait?: number): Promise<Operation> {
+    const known = parseOperationId(id);
+    if (known === undefined) throw noSuchOperation();
+    return await this.longPoll.until(
+      call,
+      wait,
+      `operation:${known}`,
+      () => this.load(call, known),
+      (operation) => operation.state === 'parked' || isTerminal(OPERATION_TRANSITIONS, operation.state),
+    );
+  }
+
+  async list(call: Call, query: OperationsQuery): Promise<Page<Operation>> {
+    const sandbox = query.sandboxId === undefined ? undefined : parseSandboxId(query.sandboxId);
+    if (query.sandboxId !== undefined && sandbox === undefined) return { items: [], nextCursor: null };
+    return await this.operations.list(call.principal.tenantId, {
+      ...present({ sandboxId: sandbox, state: query.state, cursor: query.cursor }),
+      limit: query.limit ?? limits.PAGE_SIZE_DEFAULT,
+    });
+  }
+
+  async retry(call: Call, id: string, decision: DecisionBody): Promise<Operation> {
+    const operation = await this.decidable(call, id, 'retry', decision);
+    await this.workflows.retryOperation(operation.id, decision);
+    return operation;
+  }
+
+  async abort(call: Call, id: string, decision: DecisionBody): Promise<Operation> {
+    const operation = await this.decidable(call, id, 'abort', decision);
+    await this.workflows.abortOperation(operation.id, decision);
+    return operation;
+  }
+
+  private async decidable(
+    call: Call,
+    id: string,
+    action: OperationAction,
+    decision: DecisionBody,
+  ): Promise<Operation> {
+    const operation = await this.get(call, id, 0);
+    const { park, state } = operation;
+    if (!OPERATION_ACTIONS[state].includes(action)) {
+      throw new DomainError('invalid_state', `The operation is ${state}, not parked.`, { extra: { state } });
+    }
+    if (park?.step !== decision.step || park.parkNo !== decision.parkNo) {
+      throw new DomainError('invalid_state', 'The decision is for another park of this operation.', {
+        extra: { state, step: park?.step ?? null, parkNo: park?.parkNo ?? null },
+      });
+    }
+    return operation;
+  }
+
+  private async load(call: Call, id: OperationId): Promise<Operation> {
+    const operation = await this.operations.find(call.principal.tenantId, id);
+    if (!operation) throw noSuchOperation();
+    return operation;
+  }
+}
+
+const noSuchOperation = (): DomainError => new DomainError('not_found', 'There is no such operation.');

@@ -1,0 +1,66 @@
+import {
+  SANDBOX_ACTIONS,
+  SANDBOX_TRANSITIONS,
+  type Page,
+  type Sandbox,
+  type SandboxObservedState,
+} from '#domain';
+import { z } from 'zod';
+import { Failure, links, pageOf, timestamp } from '../http/resources.js';
+import { OperationView } from '../operations/operation.view.js';
+import { TierNameText } from './sandbox.input.js';
+
+const observedStates = Object.keys(SANDBOX_TRANSITIONS) as [SandboxObservedState, ...SandboxObservedState[]];
+
+export const SandboxView = z
+  .object({
+    id: z.string(),
+    owner: z.string(),
+    name: z.string(),
+    image: z.string(),
+    tier: TierNameText,
+    generation: z.int(),
+    desiredState: z.enum(['running', 'stopped', 'deleted']),
+    observedState: z.enum(observedStates),
+    failure: Failure.nullable(),
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    actions: z.array(z.enum(['start', 'exec'])),
+    links,
+  })
+  .meta({ id: 'Sandbox' });
+export type SandboxView = z.infer<typeof SandboxView>;
+
+export const SandboxPage = pageOf(SandboxView, 'SandboxPage');
+
+export const SandboxWithOperation = z
+  .object({ sandbox: SandboxView, operation: OperationView.nullable() })
+  .meta({ id: 'SandboxWithOperation', description: '`operation` is the start that is under way, if any.' });
+
+export function sandboxView(sandbox: Sandbox): SandboxView {
+  return {
+    id: sandbox.id,
+    owner: sandbox.ownerId,
+    name: sandbox.name,
+    image: sandbox.image,
+    tier: sandbox.tier,
+    generation: sandbox.generation,
+    desiredState: sandbox.desiredState,
+    observedState: sandbox.observedState,
+    failure: sandbox.failure,
+    createdAt: sandbox.createdAt,
+    updatedAt: sandbox.updatedAt,
+    actions: [...SANDBOX_ACTIONS[sandbox.observedState]],
+    links: {
+      self: `/v1/sandboxes/${sandbox.id}`,
+      execs: `/v1/sandboxes/${sandbox.id}/execs`,
+      operations: `/v1/operations?sandboxId=${sandbox.id}`,
+      events: '/v1/ws',
+    },
+  };
+}
+
+export const sandboxPage = (page: Page<Sandbox>): z.infer<typeof SandboxPage> => ({
+  items: page.items.map(sandboxView),
+  nextCursor: page.nextCursor,
+});

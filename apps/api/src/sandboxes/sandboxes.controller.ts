@@ -1,0 +1,93 @@
+import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/common';
+import type { z } from 'zod';
+import { Access } from '../auth/access.js';
+import { ExecBody, SandboxExecsQuery, SandboxParams } from '../execs/exec.input.js';
+import { ExecPage, execPage, ExecView } from '../execs/exec.view.js';
+import { createdExecAnswer } from '../execs/execs.answer.js';
+import { ExecsService } from '../execs/execs.service.js';
+import { Answer } from '../http/answer.js';
+import { CurrentCall, type Call } from '../http/call.js';
+import { Describe } from '../http/describe.js';
+import { WaitQuery } from '../http/inputs.js';
+import { operationView } from '../operations/operation.view.js';
+import { SandboxBody, SandboxesQuery } from './sandbox.input.js';
+import { SandboxPage, sandboxPage, SandboxView, sandboxView, SandboxWithOperation } from './sandbox.view.js';
+import { SandboxesService, type CreatedSandbox } from './sandboxes.service.js';
+
+@Controller('v1/sandboxes')
+export class SandboxesController {
+  constructor(
+    @Inject(SandboxesService) private readonly sandboxes: SandboxesService,
+    @Inject(ExecsService) private readonly execs: ExecsService,
+  ) {}
+
+  @Post()
+  @Access('admin')
+  @Describe({
+    tag: 'sandboxes',
+    summary: 'Make and start a sandbox, or find the one that has this name',
+    answers: { 200: SandboxWithOperation, 202: SandboxWithOperation },
+  })
+  async create(
+    @CurrentCall() call: Call,
+    @Body({ schema: SandboxBody }) body: SandboxBody,
+    @Query({ schema: WaitQuery }) { wait }: z.infer<typeof WaitQuery>,
+  ) {
+    return createdSandboxAnswer(await this.sandboxes.create(call, body, wait));
+  }
+
+  @Get()
+  @Access('admin')
+  @Describe({ tag: 'sandboxes', summary: 'List sandboxes, newest first', answers: { 200: SandboxPage } })
+  async list(@CurrentCall() call: Call, @Query({ schema: SandboxesQuery }) query: SandboxesQuery) {
+    return sandboxPage(await this.sandboxes.list(call, query));
+  }
+
+  @Get(':sandboxId')
+  @Access('admin')
+  @Describe({ tag: 'sandboxes', summary: 'Get a sandbox', answers: { 200: SandboxView } })
+  async get(
+    @CurrentCall() call: Call,
+    @Param({ schema: SandboxParams }) params: z.infer<typeof SandboxParams>,
+  ) {
+    return sandboxView(await this.sandboxes.get(call, params.sandboxId));
+  }
+
+  @Post(':sandboxId/execs')
+  @Access('admin')
+  @Describe({
+    tag: 'execs',
+    summary: 'Run a command; a sandbox that does not run is started first',
+    answers: { 202: ExecView },
+  })
+  async createExec(
+    @CurrentCall() call: Call,
+    @Param({ schema: SandboxParams }) params: z.infer<typeof SandboxParams>,
+    @Body({ schema: ExecBody }) body: ExecBody,
+    @Query({ schema: WaitQuery }) { wait }: z.infer<typeof WaitQuery>,
+  ) {
+    return createdExecAnswer(await this.execs.create(call, params.sandboxId, body, wait));
+  }
+
+  @Get(':sandboxId/execs')
+  @Access('admin')
+  @Describe({ tag: 'execs', summary: 'List the execs of a sandbox', answers: { 200: ExecPage } })
+  async listExecs(
+    @CurrentCall() call: Call,
+    @Param({ schema: SandboxParams }) params: z.infer<typeof SandboxParams>,
+    @Query({ schema: SandboxExecsQuery }) query: SandboxExecsQuery,
+  ) {
+    return execPage(await this.execs.listInSandbox(call, params.sandboxId, query));
+  }
+}
+
+/** 202 while a start is under way, 200 where the sandbox runs. */
+function createdSandboxAnswer({ sandbox, operation, replayed }: CreatedSandbox) {
+  const body = {
+    sandbox: sandboxView(sandbox),
+    operation: operation === null ? null : operationView(operation),
+  };
+  const location = body.operation?.links['self'] ?? body.sandbox.links['self'] ?? '';
+  const headers = { location, ...(replayed ? { 'idempotency-replayed': 'true' } : {}) };
+  return new Answer(operation === null ? 200 : 202, body, headers);
+}

@@ -1,0 +1,105 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  DEFAULT_SANDBOX_NAME,
+  DEFAULT_TIER,
+  DomainError,
+  limits,
+  operationId,
+  ownerId,
+  sandboxId,
+  type HostStore,
+  type Operation,
+  type Page,
+  type Sandbox,
+  type SandboxStore,
+  type TenantId,
+} from '#domain';
+import type { Call } from '../http/call.js';
+import { present } from '../http/inputs.js';
+import { idFor, requestHashOf } from '../http/request-identity.js';
+import { OperationLauncher } from '../operations/operation-launcher.js';
+import { OperationsService } from '../operations/operations.service.js';
+import { CONFIG, HOST_STORE, SANDBOX_STORE, type ApiConfig } from '../tokens.js';
+import type { SandboxBody, SandboxesQuery } from './sandbox.input.js';
+import { SandboxStarter } from './sandbox-starter.js';
+
+export interface CreatedSandbox {
+  readonly sandbox: Sandbox;
+  readonly operation: Operation | null;
+  readonly replayed: boolean;
+}
+
+@Injectable()
+export class SandboxesService {
+  constructor(
+    @Inject(CONFIG) private readonly config: ApiConfig,
+    @Inject(SANDBOX_STORE) private readonly sandboxes: SandboxStore,
+    @Inject(HOST_STORE) private readonly hosts: HostStore,
+    @Inject(SandboxStarter) private readonly starter: SandboxStarter,
+    @Inject(OperationLauncher) private readonly launcher: OperationLauncher,
+    @Inject(OperationsService) private readonly operations: OperationsService,
+  ) {}
+
+  /** The owner's sandbox of that name, made if there is none and started if it does not run. */
+  async create(call: Call, body: SandboxBody, wait?: number): Promise<CreatedSandbox> {
+    const { tenantId } = call.principal;
+    const owner = ownerId(body.owner);
+    const name = body.name ?? DEFAULT_SANDBOX_NAME;
+    const known = await this.sandboxes.findByName(tenantId, owner, name);
+    if (known) refuseDifference(known, body);
+    const id = known?.id ?? sandboxId(idFor(call, 'sandbox'));
+    const start = operationId(idFor(call, 'operation'));
+    const result = await this.sandboxes.ensureStarted(
+      {
+        id,
+        tenantId,
+        ownerId: owner,
+        name,
+        image: body.image ?? this.config.baseImage,
+        tier: body.tier ?? DEFAULT_TIER,
+        hostId: known?.hostId ?? (await this.hosts.place()),
+      },
+      { id: start, tenantId, ownerId: owner, sandboxId: id, kind: 'start', requestHash: requestHashOf(body) },
+    );
+    if (!result.sandboxCreated) refuseDifference(result.sandbox, body);
+    if (result.operation) await this.launcher.launch(result.operation);
+    const operation = await this.waited(call, result.operation, wait);
+    return {
+      sandbox: operation ? await this.reload(tenantId, result.sandbox) : result.sandbox,
+      operation,
+      replayed: !result.operationCreated && result.operation?.id === start,
+    };
+  }
+
+  async get(call: Call, id: string): Promise<Sandbox> {
+    return await this.starter.find(call, id);
+  }
+
+  async list(call: Call, query: SandboxesQuery): Promise<Page<Sandbox>> {
+    return await this.sandboxes.list(call.principal.tenantId, {
+      ...present({
+        ownerId: query.owner === undefined ? undefined : ownerId(query.owner),
+        cursor: query.cursor,
+      }),
+      limit: query.limit ?? limits.PAGE_SIZE_DEFAULT,
+    });
+  }
+
+  private async waited(call: Call, operation: Operation | null, wait?: number): Promise<Operation | null> {
+    if (operation === null || (wait ?? call.preferWaitSeconds) === 0) return operation;
+    return await this.operations.get(call, operation.id, wait);
+  }
+
+  private async reload(tenantId: TenantId, sandbox: Sandbox): Promise<Sandbox> {
+    return (await this.sandboxes.find(tenantId, sandbox.id)) ?? sandbox;
+  }
+}
+
+/** Asking for what is there is fine; asking for something else under its name must not be ignored in silence. */
+function refuseDifference(sandbox: Sandbox, body: SandboxBody): void {
+  const asked = { image: body.image ?? sandbox.image, tier: body.tier ?? sandbox.tier };
+  if (asked.image === sandbox.image && asked.tier === sandbox.tier) return;
+  throw new DomainError('invalid_state', 'A sandbox of this name exists with another image or tier.', {
+    extra: { sandboxId: sandbox.id, image: sandbox.image, tier: sandbox.tier },
+  });
+}

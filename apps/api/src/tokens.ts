@@ -1,0 +1,45 @@
+import type {
+  ExecStore,
+  HostStore,
+  OperationStore,
+  SandboxStore,
+  WakeReceiver,
+  WakeSender,
+  WorkflowSignaller,
+  WorkflowStarter,
+} from '#domain';
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import type { HealthProbe } from './health/health.service.js';
+
+/** What the API needs from the world. The composition root gives adapters, tests give small in-memory fakes. */
+export interface ApiPorts {
+  readonly sandboxes: SandboxStore;
+  readonly operations: OperationStore;
+  readonly execs: ExecStore;
+  readonly hosts: HostStore;
+  readonly wakeReceiver: WakeReceiver;
+  readonly wakeSender: WakeSender;
+  readonly workflows: WorkflowStarter & WorkflowSignaller;
+  readonly probes: readonly HealthProbe[];
+}
+
+export type ApiConfig = Pick<Config, 'adminSecret' | 'baseImage'>;
+
+/** Injection tokens, one per collaborator: interfaces leave no trace at run time. */
+export const CONFIG = Symbol('Config');
+export const LOGGER = Symbol('Logger');
+export const SANDBOX_STORE = Symbol('SandboxStore');
+export const OPERATION_STORE = Symbol('OperationStore');
+export const EXEC_STORE = Symbol('ExecStore');
+export const HOST_STORE = Symbol('HostStore');
+export const WAKE_RECEIVER = Symbol('WakeReceiver');
+export const WAKE_SENDER = Symbol('WakeSender');
+export const WORKFLOWS = Symbol('Workflows');
+export const HEALTH_PROBES = Symbol('HealthProbes');
+export const ROUTES = Symbol('Routes');
+/** Closed when the last request has been answered. */
+export const ADAPTERS = Symbol('Adapters');
+export const OPENAPI = Symbol('OpenApi');
+
+export type { Logger };

@@ -1,0 +1,196 @@
+import {
+  DomainError,
+  isTerminal,
+  EXEC_TRANSITIONS,
+  type Chunk,
+  type ClaimResult,
+  type Ensured,
+  type Exec,
+  type ExecEnd,
+  type ExecId,
+  type ExecState,
+  type ExecStore,
+  type HostId,
+  type NewExec,
+  type OwnerId,
+  type Page,
+  type Sandbox,
+  type SandboxId,
+  type TenantId,
+} from '#domain';
+import { pageOf } from './memory-page.js';
+
+export class MemoryExecs implements ExecStore {
+  readonly rows = new Map<ExecId, Exec>();
+  readonly chunks = new Map<ExecId, Chunk[]>();
+  readonly workflowsStarted = new Set<ExecId>();
+  /** Set to make every read fail, as a database that is away does. */
+  away: DomainError | undefined;
+
+  constructor(
+    private readonly sandboxes: ReadonlyMap<SandboxId, Sandbox>,
+    private readonly now: () => string,
+  ) {}
+
+  async create(exec: NewExec): Promise<Ensured<Exec>> {
+    await this.answer();
+    const before = this.rows.get(exec.id);
+    if (before) {
+      if (before.requestHash === exec.requestHash) return { row: before, created: false };
+      throw new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.');
+    }
+    const sandbox = this.sandboxes.get(exec.sandboxId);
+    if (!sandbox) throw new DomainError('not_found', 'There is no such sandbox.');
+    const row: Exec = {
+      ...exec,
+      hostId: sandbox.hostId,
+      generation: null,
+      state: 'queued',
+      committedPosition: 0,
+      stdoutBytes: 0,
+      stderrBytes: 0,
+      exitCode: null,
+      signal: null,
+      failure: null,
+      exitRecord: null,
+      evidence: null,
+      cancelRequestedAt: null,
+      createdAt: this.now(),
+      startedAt: null,
+      finishedAt: null,
+    };
+    this.rows.set(row.id, row);
+    return { row, created: true };
+  }
+
+  async find(tenantId: TenantId, id: ExecId): Promise<Exec | undefined> {
+    await this.answer();
+    const row = this.rows.get(id);
+    return row?.tenantId === tenantId ? row : undefined;
+  }
+
+  async get(id: ExecId): Promise<Exec> {
+    await this.answer();
+    const row = this.rows.get(id);
+    if (!row) throw new DomainError('not_found', 'There is no such exec.');
+    return row;
+  }
+
+  async list(
+    tenantId: TenantId,
+    query: { sandboxId?: SandboxId; ownerId?: OwnerId; state?: ExecState; limit: number; cursor?: string },
+  ): Promise<Page<Exec>> {
+    await this.answer();
+    const rows = [...this.rows.values()].filter(
+      (row) =>
+        row.tenantId === tenantId &&
+        (query.sandboxId === undefined || row.sandboxId === query.sandboxId) &&
+        (query.ownerId === undefined || row.ownerId === query.ownerId) &&
+        (query.state === undefined || row.state === query.state),
+    );
+    return pageOf(rows, query);
+  }
+
+  async claim(id: ExecId, hostId: HostId): Promise<ClaimResult> {
+    const exec = await this.get(id);
+    if (isTerminal(EXEC_TRANSITIONS, exec.state)) return { kind: 'ended', exec };
+    if (exec.state !== 'queued') return { kind: 'live', exec };
+    return { kind: 'claimed', exec: this.change(id, { state: 'starting', hostId, generation: 1 }) };
+  }
+
+  async markRunning(id: ExecId, startedAt: string): Promise<boolean> {
+    if ((await this.get(id)).state !== 'starting') return false;
+    this.change(id, { state: 'running', startedAt });
+    return true;
+  }
+
+  async append(id: ExecId, chunk: Chunk): Promise<boolean> {
+    const exec = await this.get(id);
+    if (exec.committedPosition !== chunk.position || isTerminal(EXEC_TRANSITIONS, exec.state)) return false;
+    this.chunks.set(id, [...(this.chunks.get(id) ?? []), chunk]);
+    this.change(id, {
+      committedPosition: chunk.endPosition,
+      stdoutBytes: chunk.stdoutTo,
+      stderrBytes: chunk.stderrTo,
+    });
+    return true;
+  }
+
+  async end(id: ExecId, from: readonly ExecState[], end: ExecEnd): Promise<boolean> {
+    const exec = await this.get(id);
+    if (!from.includes(exec.state)) return false;
+    this.change(id, { ...end, finishedAt: this.now() });
+    return true;
+  }
+
+  async requestCancel(id: ExecId): Promise<void> {
+    await this.answer();
+    this.change(id, { cancelRequestedAt: this.now() });
+  }
+
+  async markWorkflowStarted(id: ExecId): Promise<void> {
+    await this.answer();
+    this.workflowsStarted.add(id);
+  }
+
+  async listLiveOnHost(hostId: HostId): Promise<Exec[]> {
+    await this.answer();
+    return [...this.rows.values()].filter(
+      (row) => row.hostId === hostId && ['starting', 'running'].includes(row.state),
+    );
+  }
+
+  async listStartable(sandboxId: SandboxId): Promise<ExecId[]> {
+    await this.answer();
+    const rows = [...this.rows.values()].filter(
+      (row) => row.sandboxId === sandboxId && row.state === 'queued',
+    );
+    return rows.map((row) => row.id);
+  }
+
+  async readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]> {
+    await this.answer();
+    return within(
+      (this.chunks.get(id) ?? []).filter((chunk) => chunk.endPosition > fromPosition),
+      bytesMax,
+    );
+  }
+
+  async readStreamChunks(
+    id: ExecId,
+    stream: 'stdout' | 'stderr',
+    fromByte: number,
+    bytesMax: number,
+  ): Promise<Chunk[]> {
+    await this.answer();
+    const holding = (this.chunks.get(id) ?? []).filter((chunk) => {
+      const [from, to] =
+        stream === 'stdout' ? [chunk.stdoutFrom, chunk.stdoutTo] : [chunk.stderrFrom, chunk.stderrTo];
+      return to > fromByte && to > from;
+    });
+    return within(holding, bytesMax);
+  }
+
+  change(id: ExecId, change: Partial<Exec>): Exec {
+    const row = this.rows.get(id);
+    if (!row) throw new TypeError(`No exec ${id}`);
+    const changed = { ...row, ...change };
+    this.rows.set(id, changed);
+    return changed;
+  }
+
+  private async answer(): Promise<void> {
+    await Promise.resolve();
+    if (this.away) throw this.away;
+  }
+}
+
+/** At least one, then as long as the sum stays within `bytesMax`. */
+function within(chunks: readonly Chunk[], bytesMax: number): Chunk[] {
+  let before = 0;
+  return chunks.filter((chunk) => {
+    const fits = before < bytesMax;
+    before += chunk.endPosition - chunk.position;
+    return fits;
+  });
+}

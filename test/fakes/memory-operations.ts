@@ -1,0 +1,88 @@
+import {
+  DomainError,
+  isTerminal,
+  OPERATION_TRANSITIONS,
+  stepBegun,
+  stepEnded,
+  type Failure,
+  type Operation,
+  type OperationId,
+  type OperationState,
+  type OperationStore,
+  type Page,
+  type Park,
+  type SandboxId,
+  type TenantId,
+} from '#domain';
+import { pageOf } from './memory-page.js';
+
+export class MemoryOperations implements OperationStore {
+  readonly rows = new Map<OperationId, Operation & { requestHash: string }>();
+  readonly workflowsStarted = new Set<OperationId>();
+
+  constructor(private readonly now: () => string) {}
+
+  async find(tenantId: TenantId, id: OperationId): Promise<Operation | undefined> {
+    const row = await Promise.resolve(this.rows.get(id));
+    return row?.tenantId === tenantId ? row : undefined;
+  }
+
+  async get(id: OperationId): Promise<Operation> {
+    const row = await Promise.resolve(this.rows.get(id));
+    if (!row) throw new DomainError('not_found', 'There is no such operation.');
+    return row;
+  }
+
+  async list(
+    tenantId: TenantId,
+    query: { state?: OperationState; sandboxId?: SandboxId; limit: number; cursor?: string },
+  ): Promise<Page<Operation>> {
+    const rows = [...this.rows.values()].filter(
+      (row) =>
+        row.tenantId === tenantId &&
+        (query.state === undefined || row.state === query.state) &&
+        (query.sandboxId === undefined || row.sandboxId === query.sandboxId),
+    );
+    return await Promise.resolve(pageOf(rows, query));
+  }
+
+  async move(
+    id: OperationId,
+    from: readonly OperationState[],
+    to: OperationState,
+    change: { park?: Park | null; failure?: Failure | null } = {},
+  ): Promise<boolean> {
+    const row = await Promise.resolve(this.rows.get(id));
+    if (!row || !from.includes(row.state)) return false;
+    this.rows.set(id, {
+      ...row,
+      state: to,
+      park: change.park ?? null,
+      failure: change.failure ?? null,
+      startedAt: row.startedAt ?? (to === 'running' ? this.now() : null),
+      finishedAt: isTerminal(OPERATION_TRANSITIONS, to) ? this.now() : null,
+    });
+    return true;
+  }
+
+  async beginStep(id: OperationId, step: string, at: string): Promise<Operation> {
+    await this.move(id, ['pending'], 'running');
+    return this.changeSteps(await this.get(id), (steps) => stepBegun(steps, step, at));
+  }
+
+  async endStep(id: OperationId, step: string, at: string, failure: Failure | null): Promise<void> {
+    this.changeSteps(await this.get(id), (steps) => stepEnded(steps, step, at, failure));
+  }
+
+  async markWorkflowStarted(id: OperationId): Promise<void> {
+    this.workflowsStarted.add(id);
+    await Promise.resolve();
+  }
+
+  private changeSteps(row: Operation, change: (steps: Operation['steps']) => Operation['steps']): Operation {
+    const requestHash = this.rows.get(row.id)?.requestHash ?? '';
+    const changed = { ...row, steps: change(row.steps), requestHash };
+    this.rows.set(row.id, changed);
+    return changed;
+  }
+}

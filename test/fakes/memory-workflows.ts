@@ -1,0 +1,61 @@
+import {
+  DomainError,
+  type Exec,
+  type ExecId,
+  type Operation,
+  type OperationId,
+  type WorkflowSignaller,
+  type WorkflowStarter,
+} from '#domain';
+
+/** Records what it was asked to start and to tell. `away` answers as a server that is not there. */
+export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller {
+  away = false;
+  readonly startedExecs = new Set<ExecId>();
+  readonly startedOperations = new Set<OperationId>();
+  readonly signals: string[] = [];
+
+  async startExec(exec: Exec): Promise<void> {
+    await this.answer();
+    this.startedExecs.add(exec.id);
+  }
+
+  async startOperation(operation: Operation): Promise<void> {
+    await this.answer();
+    this.startedOperations.add(operation.id);
+  }
+
+  async cancelExecAnew(exec: Exec): Promise<void> {
+    await this.signal(`cancel-anew ${exec.id}`);
+  }
+
+  async wakeExec(id: ExecId): Promise<void> {
+    await this.signal(`wake ${id}`);
+  }
+
+  async cancelExec(id: ExecId): Promise<void> {
+    await this.signal(`cancel ${id}`);
+  }
+
+  async retryOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void> {
+    await this.signal(`retry ${id} ${decision.step} ${decision.parkNo}`);
+  }
+
+  async abortOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void> {
+    await this.signal(`abort ${id} ${decision.step} ${decision.parkNo}`);
+  }
+
+  private async signal(what: string): Promise<void> {
+    await this.answer();
+    this.signals.push(what);
+  }
+
+  private async answer(): Promise<void> {
+    await Promise.resolve();
+    if (!this.away) return;
+    throw new DomainError('dependency_unavailable', 'Temporal does not answer.', {
+      dependency: 'temporal',
+      retryAfterSeconds: 2,
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import { encodeFrame, type Chunk, type ExecEnd, type ExecId, type Frame } from '#domain';
+import { MemoryExecs } from './memory-execs.js';
+import { MemoryHosts } from './memory-hosts.js';
+import { MemoryOperations } from './memory-operations.js';
+import { MemorySandboxes } from './memory-sandboxes.js';
+import { MemoryWakes } from './memory-wakes.js';
+import { MemoryWorkflows } from './memory-workflows.js';
+
+export interface Output {
+  readonly stream: Frame['stream'];
+  readonly data: string | Uint8Array;
+}
+
+/** Everything that the API talks to, in memory, with hands to play the part of a host. */
+export class MemoryWorld {
+  private clockMs = Date.parse('2026-01-01T00:00:00.000Z');
+  private readonly now = (): string => new Date((this.clockMs += 1)).toISOString();
+  readonly wakes = new MemoryWakes();
+  readonly workflows = new MemoryWorkflows();
+  readonly hosts = new MemoryHosts();
+  readonly operations = new MemoryOperations(this.now);
+  readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
+  readonly execs = new MemoryExecs(this.sandboxes.rows, this.now);
+
+  get ports() {
+    return {
+      sandboxes: this.sandboxes,
+      operations: this.operations,
+      execs: this.execs,
+      hosts: this.hosts,
+      wakeReceiver: this.wakes,
+      wakeSender: this.wakes,
+      workflows: this.workflows,
+      probes: [],
+    };
+  }
+
+  /** The host claims the exec and the runner acknowledges it. */
+  async run(id: ExecId): Promise<void> {
+    const exec = await this.execs.get(id);
+    await this.execs.claim(id, exec.hostId);
+    await this.execs.markRunning(id, this.now());
+    this.wakes.wake(`exec:${id}`);
+  }
+
+  /** One chunk with one frame for each piece of output. */
+  async print(id: ExecId, ...outputs: readonly Output[]): Promise<void> {
+    await this.execs.append(id, this.chunkAfter(await this.execs.get(id), outputs));
+    this.wakes.wake(`exec:${id}`);
+  }
+
+  async end(id: ExecId, end: Partial<ExecEnd> = {}): Promise<void> {
+    const ended: ExecEnd = {
+      state: 'succeeded',
+      exitCode: 0,
+      signal: null,
+      failure: null,
+      exitRecord: null,
+      evidence: null,
+      ...end,
+    };
+    await this.execs.end(id, ['queued', 'starting', 'running'], ended);
+    this.wakes.wake(`exec:${id}`);
+  }
+
+  private chunkAfter(
+    exec: { committedPosition: number; stdoutBytes: number; stderrBytes: number },
+    outputs: readonly Output[],
+  ): Chunk {
+    const bytes = { stdout: exec.stdoutBytes, stderr: exec.stderrBytes, terminal: 0 };
+    const encoded = outputs.map(({ stream, data }) => {
+      const payload = typeof data === 'string' ? Buffer.from(data) : data;
+      const offset = bytes[stream];
+      bytes[stream] += payload.byteLength;
+      return encodeFrame({ stream, flags: 0, offset, timeMicros: (this.clockMs += 1) * 1_000, payload });
+    });
+    const frames = Buffer.concat(encoded);
+    return {
+      position: exec.committedPosition,
+      endPosition: exec.committedPosition + frames.byteLength,
+      stdoutFrom: exec.stdoutBytes,
+      stdoutTo: bytes.stdout,
+      stderrFrom: exec.stderrBytes,
+      stderrTo: bytes.stderr,
+      frames,
+    };
+  }
+}
