@@ -15,3 +15,8 @@ export interface ComponentDescription {
   readonly stopSignal: NodeJS.Signals;
   readonly stopTimeoutMs: number;
 }
+
+/** A command out of groups of words that belong together. */
+export function commandLine(program: string, groups: readonly (readonly string[])[]): [string, ...string[]] {
+  return [program, ...groups.flat()];
+}

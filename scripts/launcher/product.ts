@@ -78,8 +78,7 @@ async function startWorker(
         command: [process.execPath, join(context.root, 'dist/apps/worker/src/main.js')],
         env,
         cwd: context.root,
-        probe: () =>
-          probeHttp(`http://${LOOPBACK}:${healthPort}/health/ready`, (status) => status === HTTP_OK),
+        probe: () => probeHttp(`http://${LOOPBACK}:${healthPort}/health`, (status) => status === HTTP_OK),
         readyTimeoutMs: READY_TIMEOUT_MS,
         stopSignal: 'SIGTERM',
         stopTimeoutMs: WORKER_STOP_TIMEOUT_MS,

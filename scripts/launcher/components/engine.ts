@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ComponentDescription } from '../component.js';
+import { commandLine, type ComponentDescription } from '../component.js';
 import { plainEnvironment, type LaunchContext } from '../context.js';
 import { DEFAULT_DOCKER_HOST, engineVersion, pingEngine } from '../engine-client.js';
 import { findExecutable } from '../executables.js';
@@ -104,14 +104,13 @@ async function describeDockerd(context: LaunchContext, files: EngineFiles): Prom
   const env = engineEnvironment(context);
   return {
     name: 'dockerd',
-    command: [
-      findExecutable('dockerd') ?? 'dockerd',
-      ...['--config-file', files.daemonConfig],
-      ...['--host', `unix://${files.socket}`, '--containerd', files.containerdSocket],
-      ...['--data-root', files.dataRoot, '--exec-root', files.execRoot, '--pidfile', files.pidFile],
+    command: commandLine(findExecutable('dockerd') ?? 'dockerd', [
+      ['--config-file', files.daemonConfig],
+      ['--host', `unix://${files.socket}`, '--containerd', files.containerdSocket],
+      ['--data-root', files.dataRoot, '--exec-root', files.execRoot, '--pidfile', files.pidFile],
       // Sandboxes have a network of their own; without docker0 several engines can live on one machine.
-      ...['--live-restore', '--bridge=none', '--log-level=warn', ...firewall.flags],
-    ],
+      ['--live-restore', '--bridge=none', '--log-level=warn', ...firewall.flags],
+    ]),
     env: {
       ...env,
       PATH: firewall.path === undefined ? env['PATH'] : `${firewall.path}:${env['PATH'] ?? ''}`,

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ComponentDescription } from '../component.js';
+import { commandLine, type ComponentDescription } from '../component.js';
 import { plainEnvironment, type LaunchContext } from '../context.js';
 import { findExecutable } from '../executables.js';
 import { buildTool, findBuiltTool, TEMPORAL_TOOL } from '../go-tools.js';
@@ -122,18 +122,17 @@ function describe(
   const address = `${HOST}:${port}`;
   return {
     name: 'temporal',
-    command: [
-      program.path,
-      ...['server', 'start-dev', '--ip', HOST, '--port', String(port), '--ui-port', String(uiPort)],
-      ...['--db-filename', databaseFile(context, program.version), '--namespace', namespace],
-      ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=2'],
-      ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
-      ...QUEUES.flatMap((queue) => [
+    command: commandLine(program.path, [
+      ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--ui-port', String(uiPort)],
+      ['--db-filename', databaseFile(context, program.version), '--namespace', namespace],
+      ['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=2'],
+      ...SEARCH_ATTRIBUTES.map((name) => ['--search-attribute', `${name}=Keyword`]),
+      ...QUEUES.map((queue) => [
         '--dynamic-config-value',
         `history.${queue}ProcessorMaxPollRPS=${POLLS_PER_SECOND_MAX}`,
       ]),
-      ...['--log-level', 'warn', '--log-format', 'json'],
-    ],
+      ['--log-level', 'warn', '--log-format', 'json'],
+    ]),
     env: plainEnvironment(context.environment),
     cwd: context.state.root,
     port,
