@@ -116,14 +116,14 @@ describe('berth exec', () => {
     expect(seen.err).toContain('ended as canceled (SIGTERM)');
   });
 
-  test('leaves the exec running on the second interrupt', async () => {
+  test('stops watching on the second interrupt', async () => {
     onSubscribe = () => {
       interrupt?.();
       interrupt?.();
     };
     const seen = await berth('exec', '-s', 's-1', '--', 'sleep', '60');
     expect(seen.code).toBe(130);
-    expect(seen.err).toContain('left exec e-1 running');
+    expect(seen.err).toContain('stopped watching exec e-1');
   });
 
   test('says that a command is missing before it starts anything', async () => {

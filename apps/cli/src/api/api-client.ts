@@ -10,6 +10,13 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const RESEND_WINDOW_MS = 20_000;
 const RESEND_PAUSE_MS = 250;
 
+const BROKEN_CONNECTION_CODES: ReadonlySet<string> = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+  'timeout',
+]);
+
 /** A refusal by the API, with its stable code. */
 export class ApiError extends CliError {
   constructor(readonly problem: Problem) {
@@ -22,6 +29,7 @@ interface Call {
   readonly path: string;
   readonly body?: unknown;
   readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Speaks the public HTTP API. Every answer is checked against the schema that the caller names. */
@@ -32,8 +40,9 @@ export class ApiClient {
     return parsed(await this.send({ method: 'GET', path, timeoutMs }), schema);
   }
 
-  async post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
-    return parsed(await this.send({ method: 'POST', path, body }), schema);
+  /** `signal` ends the waiting for the answer; what has reached the API has its effect. */
+  async post<T>(path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
+    return parsed(await this.send({ method: 'POST', path, body, signal }), schema);
   }
 
   /** Raw bytes as they come; ends with the answer. */
@@ -48,19 +57,16 @@ export class ApiClient {
     const idempotencyKey = randomUUID();
     const headers = call.method === 'POST' ? { 'Idempotency-Key': idempotencyKey } : {};
     const giveUpAt = performance.now() + RESEND_WINDOW_MS;
+    const stop = call.signal === undefined ? [] : [call.signal];
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const response = await this.fetch(
-          call,
-          headers,
-          AbortSignal.timeout(call.timeoutMs ?? REQUEST_TIMEOUT_MS),
-        );
+        const deadline = AbortSignal.timeout(call.timeoutMs ?? REQUEST_TIMEOUT_MS);
+        const response = await this.fetch(call, headers, AbortSignal.any([deadline, ...stop]));
         if (!response.ok) throw await refusalOf(response);
         return response;
       } catch (error) {
-        if (error instanceof CliError) throw error;
-        const neverReached = attempt === 1 && causeCodeOf(error) === 'ECONNREFUSED';
-        if (neverReached || performance.now() > giveUpAt) throw this.unreachable(error);
+        if (error instanceof CliError || call.signal?.aborted === true) throw error;
+        if (!mayResend(error, attempt) || performance.now() > giveUpAt) throw this.unreachable(error);
         await delay(RESEND_PAUSE_MS);
       }
     }
@@ -127,6 +133,12 @@ function adviceOf(problem: Problem): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** A connection that broke may come back; one that was refused from the start is an API that does not run. */
+function mayResend(error: unknown, attempt: number): boolean {
+  const code = causeCodeOf(error) ?? '';
+  return BROKEN_CONNECTION_CODES.has(code) || (code === 'ECONNREFUSED' && attempt > 1);
 }
 
 /** The system's own code of a network failure, which fetch keeps as the cause of its error. */

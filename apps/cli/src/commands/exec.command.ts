@@ -16,7 +16,7 @@ Examples:
 
 Exit codes: that of the remote command; 128+n when signal n ended it; 123 output limited, 124 timed out,
 125 lost, 126 or 127 not started, 130 canceled, 137 out of memory, 255 when berth itself failed.
-Ctrl+C cancels the exec and waits for its end; a second Ctrl+C leaves it running.`;
+Ctrl+C cancels the exec and waits for its end; a second Ctrl+C stops watching it.`;
 
 export function addExecCommands(program: Command, session: Session): void {
   const exec = program

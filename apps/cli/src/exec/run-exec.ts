@@ -52,7 +52,7 @@ export async function followExec(context: ExecContext, execId: string, mode: Int
     return EXIT_BERTH_FAILED;
   } catch (error) {
     if (!detached.signal.aborted) throw error;
-    note(context.terminal, `left exec ${execId} running; later: berth exec output ${execId} --follow`);
+    note(context.terminal, `stopped watching exec ${execId}; later: berth exec output ${execId} --follow`);
     return EXIT_CANCELED;
   } finally {
     interrupts.stop();
@@ -100,16 +100,19 @@ class Interrupts {
       this.detached.abort();
       return;
     }
-    note(this.context.terminal, `canceling exec ${this.execId}; Ctrl+C again leaves it running`);
-    this.context.api
-      .post(`/v1/execs/${this.execId}/cancel`, undefined, ExecSchema)
-      .catch((error: unknown) => {
-        note(
-          this.context.terminal,
-          `cancel was not accepted: ${error instanceof Error ? error.message : String(error)}`,
-        );
-        // So that the next Ctrl+C tries again instead of detaching.
-        this.count = 0;
-      });
+    note(this.context.terminal, `canceling exec ${this.execId}; Ctrl+C again stops watching it`);
+    void this.cancel();
+  }
+
+  private async cancel(): Promise<void> {
+    const { api, terminal } = this.context;
+    try {
+      await api.post(`/v1/execs/${this.execId}/cancel`, undefined, ExecSchema, this.detached.signal);
+    } catch (error) {
+      if (this.detached.signal.aborted) return;
+      note(terminal, `cancel was not accepted: ${error instanceof Error ? error.message : String(error)}`);
+      // So that the next Ctrl+C tries again instead of detaching.
+      this.count = 0;
+    }
   }
 }
