@@ -13,7 +13,8 @@ import { requireTool, runTool } from './tool.js';
 export const BASE_IMAGE = 'berth/base:bookworm-1';
 const SUITE = 'bookworm';
 const ROOT_FILE_SYSTEM = 'rootfs.tar';
-const HASH_LABEL = 'berth.recipe';
+/** The label by which an image is known to be made by the current recipe. */
+export const RECIPE_LABEL = 'berth.recipe';
 const DEBOOTSTRAP_TIMEOUT_MS = 15 * 60 * 1000;
 const TAR_TIMEOUT_MS = 5 * 60 * 1000;
 const APT_QUERY_TIMEOUT_MS = 30_000;
@@ -46,7 +47,7 @@ export async function ensureBaseImage(
     'CMD ["/bin/bash"]',
     'WORKDIR /workspace',
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8',
-    `LABEL ${HASH_LABEL}=${recipe}`,
+    `LABEL ${RECIPE_LABEL}=${recipe}`,
   ]);
   return { verb: cached === undefined ? 'built' : 'installed', detail: BASE_IMAGE, value: BASE_IMAGE };
 }
@@ -61,7 +62,7 @@ function readPackages(root: string): string[] {
 export async function hasImage(dockerHost: string, tag: string, recipe: string): Promise<boolean> {
   try {
     const image = await engineClient(dockerHost).getImage(tag).inspect();
-    return image.Config.Labels?.[HASH_LABEL] === recipe;
+    return image.Config.Labels?.[RECIPE_LABEL] === recipe;
   } catch (error) {
     if (error instanceof Error && 'statusCode' in error && error.statusCode === HTTP_NOT_FOUND) return false;
     throw error;

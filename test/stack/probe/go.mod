@@ -1,0 +1,3 @@
+module berth.invalid/test/probe
+
+go 1.26
