@@ -4,18 +4,18 @@ import { call, ended, output, run, sandboxOf, startExec } from './api-client.js'
 
 const TEST_TIMEOUT_MS = 90_000;
 /** A daemon that leaves its process group, its session and its parent, ignores TERM and holds stdout open. */
-const DAEMON = `(setsid sh -c 'trap "" TERM HUP; while :; do sleep 0.2; done' &) `;
+const DAEMON = `(setsid sh -c 'trap "" TERM HUP; while :; do sleep 0.3141; done' &);`;
 
 let sandbox: string;
 beforeAll(async () => {
   sandbox = await sandboxOf(`ends-${randomUUID().slice(0, 8)}`);
 }, TEST_TIMEOUT_MS);
 
-async function processesLeft(): Promise<string> {
+/** How many processes of a daemon are alive in the sandbox. The pattern does not match the looking processes themselves. */
+async function daemonsLeft(): Promise<string> {
   const { id } = await run(sandbox, {
-    command: `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null; echo; done | grep -c 'trap ""' || true`,
+    command: `for p in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $p 2>/dev/null; echo; done | grep -c '0[.]3141' || true`,
   });
-  // The looking command itself holds the words that it looks for.
   return (await output(id)).toString().trim();
 }
 
@@ -50,7 +50,7 @@ describe('the end of an exec', () => {
       expect(exec).toMatchObject({ state: 'succeeded', exitCode: 0 });
       expect(Date.now() - before).toBeLessThan(15_000);
       expect((await output(exec.id)).toString()).toBe('done\n');
-      expect(await processesLeft()).toBe('1');
+      expect(await daemonsLeft()).toBe('0');
     },
     TEST_TIMEOUT_MS,
   );
@@ -63,7 +63,7 @@ describe('the end of an exec', () => {
         timeoutSeconds: 2,
       });
       expect(exec).toMatchObject({ state: 'timed_out' });
-      expect(await processesLeft()).toBe('1');
+      expect(await daemonsLeft()).toBe('0');
     },
     TEST_TIMEOUT_MS,
   );
@@ -77,7 +77,7 @@ describe('the end of an exec', () => {
       await untilOutput(id, 'up');
       expect((await call('POST', `/v1/execs/${id}/cancel`)).status).toBe(202);
       expect(await ended(id)).toMatchObject({ state: 'canceled' });
-      expect(await processesLeft()).toBe('1');
+      expect(await daemonsLeft()).toBe('0');
     },
     TEST_TIMEOUT_MS,
   );
