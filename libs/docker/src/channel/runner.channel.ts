@@ -102,8 +102,16 @@ export class RunnerChannel implements RunnerConnection {
   async *follow(execId: string, fromPosition: number, signal: AbortSignal): AsyncIterable<FollowEvent> {
     signal.throwIfAborted();
     const queue = new FollowQueue(fromPosition);
-    const requestId = this.send(MESSAGE.follow, { execId, from: fromPosition, window: FOLLOW_WINDOW_BYTES });
+    const requestId = this.nextRequestId();
+    // Entered before it is sent, so that no answer can come too early.
     this.follows.set(requestId, queue);
+    this.transport.send(
+      encodeJsonMessage(MESSAGE.follow, requestId, {
+        execId,
+        from: fromPosition,
+        window: FOLLOW_WINDOW_BYTES,
+      }),
+    );
     const abort = (): void => queue.abort(signal.reason as Error);
     signal.addEventListener('abort', abort, { once: true });
     const deadline = setTimeout(
@@ -164,16 +172,18 @@ export class RunnerChannel implements RunnerConnection {
   }
 
   private async ask(type: number, request: unknown, deadlineMs = ANSWER_DEADLINE_MS): Promise<Answer> {
-    const requestId = this.send(type, request);
-    return await this.pending.answer(requestId, deadlineMs);
+    const requestId = this.nextRequestId();
+    const bytes = encodeJsonMessage(type, requestId, request);
+    // Entered before it is sent, so that no answer can come too early.
+    const answer = this.pending.answer(requestId, deadlineMs);
+    this.transport.send(bytes);
+    return await answer;
   }
 
-  private send(type: number, request: unknown): number {
+  private nextRequestId(): number {
     if (this.end !== undefined) throw this.end.reason;
     if (this.lastRequestId >= REQUEST_ID_MAX) throw unreachable('The channel has used up its request ids.');
-    const bytes = encodeJsonMessage(type, this.lastRequestId + 1, request);
     this.lastRequestId += 1;
-    this.transport.send(bytes);
     return this.lastRequestId;
   }
 
