@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { ERROR_CODES } from '#domain';
+import { STATUS_BY_CODE } from '../../apps/api/src/http/problem.js';
 import { rowOf } from './may-import.mjs';
 import { filesBelow, jsonOf, textOf } from './project-files.js';
 
@@ -119,9 +120,12 @@ describe('the documents', () => {
     expect(undocumented).toEqual([]);
   });
 
-  test('every error code is explained', () => {
+  test('every error code is explained, with its HTTP status', () => {
     const text = textOf('docs/guides/error-codes.md');
-    expect(ERROR_CODES.filter((code) => !text.includes(`| \`${code}\` |`))).toEqual([]);
+    const unexplained = ERROR_CODES.filter(
+      (code) => !new RegExp(`^\\| \`${code}\` +\\| ${STATUS_BY_CODE[code]} `, 'm').test(text),
+    );
+    expect(unexplained).toEqual([]);
   });
 
   test('every relative link leads somewhere', () => {

@@ -12,7 +12,7 @@ const OWN_DOOR = 'Import another package by its door in package.json `imports` (
 const ADAPTER_ADVICE =
   'An adapter knows #domain and its own technology. What two adapters need of each other is a port in libs/domain/src/ports, wired in an app.';
 
-const SPEC_IMPORTS = ['@jest/globals', 'node:*', '#domain', '#workflows/contract'];
+const SPEC_IMPORTS = ['@jest/globals', 'node:*', '#domain', '#workflows/contract', 'test/fakes/*'];
 
 const adapter = (folder, technology) => ({
   folder,
@@ -25,7 +25,7 @@ export const MAY_IMPORT = [
   {
     folder: 'libs/domain',
     values: [],
-    specs: ['@jest/globals', 'node:*'],
+    specs: ['@jest/globals', 'node:*', 'test/fakes/*'],
     advice:
       'The domain imports nothing but itself. Time, ids and I/O come in as arguments; what touches the world is a port in libs/domain/src/ports and an adapter elsewhere.',
   },
