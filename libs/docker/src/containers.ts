@@ -1,0 +1,177 @@
+import type Docker from 'dockerode';
+import { DomainError, parseSandboxId, type ContainerView, type SandboxId, type SandboxRef } from '#domain';
+import { STOP_TIMEOUT_SECONDS } from './container-body.js';
+import { missingView, viewOf } from './container-view.js';
+import type { EngineClient } from './engine-client.js';
+import { statusOf } from './engine-errors.js';
+import { LABEL, type Labels, type ResourceNames } from './names.js';
+import { foreign } from './storage.js';
+
+const INSPECTIONS_AT_ONCE = 8;
+const START_DEADLINE_MS = 30_000;
+const REMOVE_DEADLINE_MS = 30_000;
+
+interface Listed extends SandboxRef {
+  readonly containerId: string;
+  readonly name: string;
+}
+
+/** Finds, adopts, starts and removes the containers of sandboxes: found by name or label, proved by both. */
+export class Containers {
+  constructor(
+    private readonly engine: EngineClient,
+    private readonly names: ResourceNames,
+  ) {}
+
+  /** Creates the container, or adopts the one that has its name and its labels. Returns its id. */
+  async createOrAdopt(ref: SandboxRef, body: Docker.ContainerCreateOptions): Promise<string> {
+    try {
+      const { id } = await this.engine.createContainer(this.names.container(ref), body);
+      return id;
+    } catch (error) {
+      if (statusOf(error) === 404) {
+        throw new DomainError('image_missing', `The image ${body.Image ?? ''} is not on this host.`, {
+          cause: error,
+        });
+      }
+      if (statusOf(error) !== 409) throw error;
+    }
+    const name = this.names.container(ref);
+    const found = await this.inspectByName(name);
+    if (found === undefined) {
+      // It was there a moment ago, so it is on its way out; the next attempt finds the name free.
+      throw new DomainError('dependency_unavailable', 'A container of that name is just being removed.', {
+        dependency: 'docker',
+      });
+    }
+    if (!this.names.ownsSandbox(found.Config.Labels, ref)) throw foreign('container', name);
+    return found.Id;
+  }
+
+  /** Starting a container that runs is success. Throws `container_missing` and, for one that cannot run, `container_failed`. */
+  async start(containerId: string): Promise<void> {
+    const container = this.engine.docker.getContainer(containerId);
+    const { Config, State } = await this.engine.call('inspect a container', (abortSignal) =>
+      container.inspect({ abortSignal }),
+    );
+    if (!this.names.owns(Config.Labels)) throw foreign('container', containerId);
+    if (State.Running && !State.Paused) return;
+    try {
+      await this.engine.call(
+        'start the container',
+        (abortSignal) => container.start({ abortSignal }),
+        START_DEADLINE_MS,
+      );
+    } catch (error) {
+      if (statusOf(error) === 304) return;
+      // The engine answers 404 and 400 for a start that failed inside of the container, too.
+      if (statusOf(error) === 400) throw asFailed(error);
+      throw error;
+    }
+  }
+
+  async view(ref: SandboxRef): Promise<ContainerView> {
+    const found = await this.inspectByName(this.names.container(ref));
+    if (found === undefined || !this.names.ownsSandbox(found.Config.Labels, ref)) return missingView(ref);
+    return viewOf(ref, found);
+  }
+
+  /** Every container of a sandbox on this host. */
+  async viewAll(): Promise<ContainerView[]> {
+    const listed = await this.list({});
+    const views: ContainerView[] = [];
+    for (let from = 0; from < listed.length; from += INSPECTIONS_AT_ONCE) {
+      const page = listed.slice(from, from + INSPECTIONS_AT_ONCE);
+      views.push(...(await Promise.all(page.map((ref) => this.view(ref)))));
+    }
+    return views.filter((view) => view.state !== 'missing');
+  }
+
+  /** Throws `generation_mismatch` when a later generation exists: whoever asks is acting on an old row. */
+  async requireNewest({ sandboxId, generation }: SandboxRef): Promise<void> {
+    const newer = (await this.list({ sandboxId })).find((listed) => listed.generation > generation);
+    if (newer === undefined) return;
+    throw new DomainError('generation_mismatch', 'The sandbox has a newer container.', {
+      detail: `Generation ${generation} was asked for, ${newer.name} exists.`,
+    });
+  }
+
+  /** Ends and removes what earlier generations left. Commands in them get the time to write their records. */
+  async removeOlder({ sandboxId, generation }: SandboxRef): Promise<void> {
+    for (const listed of await this.list({ sandboxId })) {
+      if (listed.generation < generation) await this.remove(listed.containerId);
+    }
+  }
+
+  private async remove(containerId: string): Promise<void> {
+    const container = this.engine.docker.getContainer(containerId);
+    try {
+      const stopDeadlineMs = (STOP_TIMEOUT_SECONDS + 10) * 1_000;
+      await this.engine.call(
+        'stop a container',
+        (abortSignal) => container.stop({ t: STOP_TIMEOUT_SECONDS, abortSignal }),
+        stopDeadlineMs,
+      );
+    } catch (error) {
+      // 304: it does not run. Anything else but its absence is for the removal to decide, which ends it by force.
+      if (statusOf(error) === undefined) throw error;
+    }
+    try {
+      // `v` takes the anonymous volumes of the image along; named ones, and so workspaces, stay.
+      await this.engine.call(
+        'remove a container',
+        (abortSignal) => container.remove({ force: true, v: true, abortSignal }),
+        REMOVE_DEADLINE_MS,
+      );
+    } catch (error) {
+      // 409: another removal of it is under way.
+      if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
+    }
+  }
+
+  private async list({ sandboxId }: { readonly sandboxId?: SandboxId }): Promise<Listed[]> {
+    const label = [`${LABEL.instance}=${this.names.instanceId}`, LABEL.generation];
+    if (sandboxId !== undefined) label.push(`${LABEL.sandbox}=${sandboxId}`);
+    const found = await this.engine.call('list containers', (abortSignal) =>
+      this.engine.docker.listContainers({ all: true, filters: { label }, abortSignal }),
+    );
+    return found.flatMap(({ Id, Names, Labels }) => {
+      const ref = sandboxOfLabels(Labels, this.names);
+      // A label alone proves nothing: an image can carry any.
+      if (ref === undefined || !Names.includes(`/${this.names.container(ref)}`)) return [];
+      return [{ ...ref, containerId: Id, name: this.names.container(ref) }];
+    });
+  }
+
+  private async inspectByName(name: string): Promise<Docker.ContainerInspectInfo | undefined> {
+    const container = this.engine.docker.getContainer(name);
+    try {
+      return await this.engine.call('inspect a container', (abortSignal) =>
+        container.inspect({ abortSignal }),
+      );
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Whose container this is by its labels; undefined where they are not ours or make no sense. */
+export function sandboxOfLabels(
+  labels: Labels | null | undefined,
+  names: ResourceNames,
+): SandboxRef | undefined {
+  if (!names.owns(labels)) return undefined;
+  const sandboxId = parseSandboxId(labels?.[LABEL.sandbox] ?? '');
+  const generation = Number(labels?.[LABEL.generation]);
+  if (sandboxId === undefined || !Number.isSafeInteger(generation) || generation < 0) return undefined;
+  return { sandboxId, generation };
+}
+
+function asFailed(error: unknown): DomainError {
+  const detail = error instanceof DomainError ? error.detail : undefined;
+  return new DomainError('container_failed', 'The container could not be started.', {
+    cause: error,
+    ...(detail === undefined ? {} : { detail }),
+  });
+}

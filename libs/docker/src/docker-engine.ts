@@ -1,0 +1,157 @@
+import {
+  DomainError,
+  isDomainError,
+  type ContainerEngine,
+  type ContainerSpec,
+  type ContainerView,
+  type HostId,
+  type RunnerConnection,
+  type SandboxRef,
+} from '#domain';
+import { ChannelPool } from './channel-pool.js';
+import { openRunnerChannel } from './channel/index.js';
+import { sandboxContainerBody } from './container-body.js';
+import { ContainerEvents } from './container-events.js';
+import { Containers } from './containers.js';
+import { Drains } from './drains.js';
+import { EngineClient } from './engine-client.js';
+import { Images } from './images.js';
+import { ResourceNames } from './names.js';
+import { RunnerVolume } from './runner-volume.js';
+import { Storage } from './storage.js';
+
+const CHANNEL_IDLE_MS = 60_000;
+const DRAIN_IDLE_MS = 5_000;
+
+export interface DockerEngineConfig {
+  /** Keeps the things of several Berths in one engine apart. */
+  readonly instanceId: string;
+  readonly hostId: HostId;
+  /** In the form of DOCKER_HOST. */
+  readonly dockerHost: string;
+  /** Holds runner-linux-amd64 and runner-linux-arm64. */
+  readonly runnerDir: string;
+  /** Reads the spool of a dead sandbox whose own image is gone. */
+  readonly baseImage: string;
+  /** Docker's name of another runtime: gVisor, Sysbox, Kata. */
+  readonly runtime?: string;
+  /** Pull images whose name has no registry, too. By default such a name is an image of this host or missing. */
+  readonly pullUnqualifiedImages?: boolean;
+}
+
+export class DockerEngine implements ContainerEngine {
+  private readonly names: ResourceNames;
+  private readonly engine: EngineClient;
+  private readonly images: Images;
+  private readonly storage: Storage;
+  private readonly runnerVolume: RunnerVolume;
+  private readonly containers: Containers;
+  private readonly events: ContainerEvents;
+  private readonly drains: Drains;
+  private readonly channels = new ChannelPool(CHANNEL_IDLE_MS);
+  private readonly drainChannels = new ChannelPool(DRAIN_IDLE_MS);
+
+  constructor(private readonly config: DockerEngineConfig) {
+    this.names = new ResourceNames(config.instanceId);
+    this.engine = new EngineClient(config.dockerHost);
+    this.images = new Images(this.engine, config.pullUnqualifiedImages ?? false);
+    this.storage = new Storage(this.engine, this.names);
+    this.runnerVolume = new RunnerVolume(this.engine, this.names, this.storage, config.runnerDir);
+    this.containers = new Containers(this.engine, this.names);
+    this.events = new ContainerEvents(this.engine, this.names, this.containers);
+    this.drains = new Drains(this.engine, this.names);
+  }
+
+  async prepareStorage(spec: ContainerSpec): Promise<void> {
+    await this.images.ensure(spec.image);
+    await this.storage.ensureNetwork();
+    await this.storage.ensureSandboxVolumes(spec);
+    await this.runnerVolume.ensure(spec.image);
+  }
+
+  async createContainer(spec: ContainerSpec): Promise<{ containerId: string }> {
+    await this.containers.requireNewest(spec);
+    const { user } = await this.images.find(spec.image);
+    const { cpus } = await this.engine.readFacts();
+    const body = sandboxContainerBody(spec, {
+      names: this.names,
+      hostId: this.config.hostId,
+      imageUser: user,
+      runnerVolume: await this.runnerVolume.ensure(spec.image),
+      cpus,
+      runtime: this.config.runtime,
+    });
+    const containerId = await this.containers.createOrAdopt(spec, body);
+    await this.containers.removeOlder(spec);
+    return { containerId };
+  }
+
+  async startContainer(containerId: string): Promise<void> {
+    await this.containers.start(containerId);
+  }
+
+  async inspect(sandbox: SandboxRef): Promise<ContainerView> {
+    return await this.containers.view(sandbox);
+  }
+
+  /** The channel is shared, and kept while it is used: closing what this returns leaves it to the others. */
+  async connect(sandbox: SandboxRef): Promise<RunnerConnection> {
+    return await this.channels.lease(keyOf(sandbox), () => this.openChannel(sandbox));
+  }
+
+  /** One container reads for everybody who asks about the same sandbox at the same time. */
+  async drain(sandbox: SandboxRef, image: string): Promise<RunnerConnection> {
+    return await this.drainChannels.lease(keyOf(sandbox), async () => {
+      await this.storage.requireSpool(sandbox.sandboxId);
+      const present = await this.imageForDrain(image);
+      const runnerVolume = await this.runnerVolume.ensure(present);
+      return await this.drains.open(sandbox.sandboxId, present, runnerVolume);
+    });
+  }
+
+  async list(): Promise<ContainerView[]> {
+    return await this.containers.viewAll();
+  }
+
+  watch(listener: (view: ContainerView) => void, signal: AbortSignal): Promise<void> {
+    const watching = this.events.watch(listener, signal);
+    // A caller that looks at everything before it awaits the end must not be ended by an unhandled rejection.
+    watching.catch(() => undefined);
+    return watching;
+  }
+
+  async version(): Promise<string> {
+    return await this.engine.version();
+  }
+
+  /** Closes every channel. Commands and containers go on. */
+  async close(): Promise<void> {
+    await Promise.all([this.channels.close(), this.drainChannels.close()]);
+  }
+
+  private async openChannel(sandbox: SandboxRef): Promise<RunnerConnection> {
+    const { state, containerId } = await this.containers.view(sandbox);
+    if (containerId === null) throw new DomainError('container_missing', 'The sandbox has no container.');
+    if (state !== 'running') throw new DomainError('runner_unreachable', `The container is ${state}.`);
+    try {
+      return await openRunnerChannel(this.engine.docker.getContainer(containerId));
+    } catch (error) {
+      // A silent runner and an engine that has gone are different things to whoever counts the silence.
+      await this.engine.ping();
+      throw error;
+    }
+  }
+
+  private async imageForDrain(image: string): Promise<string> {
+    try {
+      return (await this.images.find(image)).id;
+    } catch (error) {
+      if (!isDomainError(error, 'image_missing')) throw error;
+      return (await this.images.find(this.config.baseImage)).id;
+    }
+  }
+}
+
+function keyOf({ sandboxId, generation }: SandboxRef): string {
+  return `${sandboxId}:${generation}`;
+}

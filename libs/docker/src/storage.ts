@@ -1,0 +1,118 @@
+import { DomainError, type ContainerSpec, type SandboxId } from '#domain';
+import type { EngineClient } from './engine-client.js';
+import { statusOf } from './engine-errors.js';
+import { LABEL, type Labels, type ResourceNames } from './names.js';
+
+const NO_TALK_BETWEEN_CONTAINERS = { 'com.docker.network.bridge.enable_icc': 'false' };
+
+/** The volumes of a sandbox and the network of the instance. Nothing here is ever emptied or removed. */
+export class Storage {
+  private creatingNetwork: Promise<void> | undefined;
+
+  constructor(
+    private readonly engine: EngineClient,
+    private readonly names: ResourceNames,
+  ) {}
+
+  async ensureSandboxVolumes({ sandboxId, tenantId, ownerId }: ContainerSpec): Promise<void> {
+    const labels = { [LABEL.sandbox]: sandboxId, [LABEL.tenant]: tenantId, [LABEL.owner]: ownerId };
+    const { names } = this;
+    await this.ensureVolume(names.workspace(sandboxId), { ...labels, [LABEL.kind]: 'workspace' });
+    await this.ensureVolume(names.spool(sandboxId), { ...labels, [LABEL.kind]: 'spool' });
+  }
+
+  /** Creating a volume that exists gives that volume, whoever made it: so its labels are looked at. */
+  async ensureVolume(name: string, labels: Labels): Promise<void> {
+    const expected: Record<string, string> = { ...labels, [LABEL.instance]: this.names.instanceId };
+    const { docker } = this.engine;
+    await this.engine.call('create a volume', (abortSignal) =>
+      docker.createVolume({ Name: name, Driver: 'local', Labels: expected, abortSignal }),
+    );
+    const found = await this.inspectVolume(name);
+    const isOurs = this.names.owns(found) && found?.[LABEL.sandbox] === expected[LABEL.sandbox];
+    if (!isOurs) throw foreign('volume', name);
+  }
+
+  async hasVolume(name: string): Promise<boolean> {
+    return this.names.owns(await this.inspectVolume(name));
+  }
+
+  /** Throws `spool_corrupt` where the spool is gone: mounting it would make a new one, in which nothing ever ran. */
+  async requireSpool(sandboxId: SandboxId): Promise<void> {
+    const name = this.names.spool(sandboxId);
+    const labels = await this.inspectVolume(name);
+    if (labels === undefined) throw new DomainError('spool_corrupt', 'The spool of the sandbox is gone.');
+    if (!this.names.owns(labels) || labels[LABEL.sandbox] !== sandboxId) throw foreign('volume', name);
+  }
+
+  async ensureNetwork(): Promise<void> {
+    this.creatingNetwork ??= this.ensureNetworkOnce().finally(() => (this.creatingNetwork = undefined));
+    await this.creatingNetwork;
+  }
+
+  private async ensureNetworkOnce(): Promise<void> {
+    const { docker } = this.engine;
+    const name = this.names.network;
+    if ((await this.networksNamedOurs()).length > 0) return;
+    try {
+      await this.engine.call('create the network', (abortSignal) =>
+        docker.createNetwork({
+          Name: name,
+          CheckDuplicate: true,
+          Driver: 'bridge',
+          Labels: { [LABEL.instance]: this.names.instanceId, [LABEL.kind]: 'network' },
+          Options: NO_TALK_BETWEEN_CONTAINERS,
+          abortSignal,
+        }),
+      );
+    } catch (error) {
+      if (statusOf(error) !== 409) throw error;
+    }
+    await this.removeDuplicateNetworks();
+  }
+
+  /** Two processes that create at the same moment may both succeed; then both keep the older one. */
+  private async removeDuplicateNetworks(): Promise<void> {
+    const [, ...duplicates] = await this.networksNamedOurs();
+    for (const { Id } of duplicates) {
+      try {
+        await this.engine.call('remove a doubled network', () => this.engine.docker.getNetwork(Id).remove());
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+      }
+    }
+  }
+
+  /** Oldest first. Throws where the name is taken by something else. */
+  private async networksNamedOurs(): Promise<readonly { readonly Id: string }[]> {
+    const name = this.names.network;
+    const listed = await this.engine.call('list networks', (abortSignal) =>
+      this.engine.docker.listNetworks({ filters: { name: [name] }, abortSignal }),
+    );
+    // The engine's filter matches parts of a name.
+    const named = listed.filter((network) => network.Name === name);
+    if (named.some((network) => !this.names.owns(network.Labels))) throw foreign('network', name);
+    return named.toSorted((a, b) => a.Created.localeCompare(b.Created) || a.Id.localeCompare(b.Id));
+  }
+
+  /** The labels of a volume; undefined where there is none. */
+  private async inspectVolume(name: string): Promise<Labels | undefined> {
+    try {
+      const { Labels } = await this.engine.call('inspect a volume', (abortSignal) =>
+        this.engine.docker.getVolume(name).inspect({ abortSignal }),
+      );
+      // The engine says null where the types promise an object.
+      return (Labels as Labels | null) ?? {};
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Something that bears our name and is not ours stays as it is, and people decide. */
+export function foreign(kind: string, name: string): DomainError {
+  return new DomainError('container_failed', `A ${kind} of another origin has the name that Berth needs.`, {
+    detail: `The ${kind} ${name} has no label of this instance. Rename or remove it.`,
+  });
+}
