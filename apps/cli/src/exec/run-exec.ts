@@ -63,6 +63,8 @@ async function pass(terminal: Terminal, event: Exclude<StreamEvent, { kind: 'end
   switch (event.kind) {
     case 'output':
       return await write(event.stream === 'stderr' ? terminal.err : terminal.out, event.bytes);
+    case 'outage':
+      return note(terminal, `${event.reason} The exec goes on, waiting`);
     case 'disconnected':
       return note(terminal, `the connection is lost (${event.reason}); the exec goes on, reconnecting`);
     case 'reconnected':

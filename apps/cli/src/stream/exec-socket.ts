@@ -30,13 +30,20 @@ const ControlMessage = z.discriminatedUnion('t', [
   z.looseObject({ t: z.literal('ack') }),
   z.looseObject({ t: z.literal('ev'), state: z.string().optional() }),
   EndMessage,
-  z.looseObject({ t: z.literal('err'), code: z.string(), message: z.string().optional() }),
+  z.looseObject({
+    t: z.literal('err'),
+    code: z.string(),
+    message: z.string().optional(),
+    /** The subscription lives on, and the server goes on trying. */
+    retrying: z.boolean().optional(),
+  }),
 ]);
 
 export type SocketEvent =
   | { readonly kind: 'subscribed' }
   | { readonly kind: 'state'; readonly state: string }
   | { readonly kind: 'output'; readonly message: OutputMessage }
+  | { readonly kind: 'outage'; readonly reason: string }
   | { readonly kind: 'end'; readonly end: EndMessage };
 
 /** The connection ended, or never came about, for a reason that may pass. */
@@ -129,6 +136,7 @@ function controlOf(text: string): SocketEvent | undefined {
       return { kind: 'end', end: message };
     case 'err': {
       const what = `${message.message ?? 'The subscription was refused.'} (${message.code})`;
+      if (message.retrying === true) return { kind: 'outage', reason: what };
       throw TRANSIENT_CODES.has(message.code) ? new ConnectionLostError(what) : new CliError(what);
     }
   }

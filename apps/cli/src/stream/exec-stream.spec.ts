@@ -122,6 +122,18 @@ describe('the stream of an exec', () => {
     expect(api.subscriptions).toHaveLength(1);
   });
 
+  test('stays with a subscription that the server keeps alive through an outage', async () => {
+    await serve((subscription) => {
+      subscription.ack();
+      const outage = { t: 'err', id: 's1', code: 'dependency_unavailable', message: 'Away.', retrying: true };
+      subscription.socket.send(JSON.stringify(outage));
+      subscription.output(1, 0, 'one', 10);
+      subscription.end(SUCCEEDED);
+    });
+    expect((await collect(stream())).kinds).toEqual(['outage', 'output', 'end']);
+    expect(api.subscriptions).toHaveLength(1);
+  });
+
   test('makes a fast server wait for a slow reader', async () => {
     const count = 2_000;
     await serve((subscription) => {

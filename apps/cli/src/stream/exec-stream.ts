@@ -20,6 +20,7 @@ export type StreamEvent =
       readonly position: number;
     }
   | { readonly kind: 'state'; readonly state: string }
+  | { readonly kind: 'outage'; readonly reason: string }
   | { readonly kind: 'disconnected'; readonly reason: string }
   | { readonly kind: 'reconnected'; readonly position: number }
   | { readonly kind: 'end'; readonly end: EndMessage };
