@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LaunchContext } from './context.js';
 import { engineClient } from './engine-client.js';
+import { hasStatus } from './engine-errors.js';
 import { findExecutable } from './executables.js';
 import { importImage } from './image-import.js';
 import { installPackages } from './packages.js';
@@ -64,7 +65,7 @@ export async function hasImage(dockerHost: string, tag: string, recipe: string):
     const image = await engineClient(dockerHost).getImage(tag).inspect();
     return image.Config.Labels?.[RECIPE_LABEL] === recipe;
   } catch (error) {
-    if (error instanceof Error && 'statusCode' in error && error.statusCode === HTTP_NOT_FOUND) return false;
+    if (hasStatus(error, HTTP_NOT_FOUND)) return false;
     throw error;
   }
 }

@@ -1,0 +1,105 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { requireGo } from './executables.js';
+import {
+  add,
+  goOutput,
+  NO_TESTS,
+  ONE_FAILURE,
+  readGoReport,
+  readJestReport,
+  type Totals,
+} from './test-results.js';
+import { runTool, type ToolResult } from './tool.js';
+
+const CHECK_TIMEOUT_MS = 10 * 60 * 1000;
+const TESTS_TIMEOUT_MS = 40 * 60 * 1000;
+const OUTPUT_LINES_MAX = 150;
+
+export interface StepPlace {
+  readonly root: string;
+  readonly logs: string;
+  readonly verbose: boolean;
+  readonly signal: AbortSignal;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export interface StepOutcome {
+  readonly totals: Totals;
+  /** What a person needs to see of a failure. */
+  readonly output: string;
+}
+
+/** A check that is no test: lint, types, build. */
+export async function runCheck(name: string, script: string, place: StepPlace): Promise<StepOutcome> {
+  const result = await run(name, 'npm', ['run', '--silent', script], place, CHECK_TIMEOUT_MS);
+  return result.code === 0 ? passed(NO_TESTS) : { totals: ONE_FAILURE, output: tail(result) };
+}
+
+/** One of jest's projects, through its npm script. */
+export async function runJest(name: string, script: string, place: StepPlace): Promise<StepOutcome> {
+  const report = join(place.logs, `${name}.json`);
+  rmSync(report, { force: true });
+  const args = ['run', '--silent', script, '--', '--json', `--outputFile=${report}`];
+  const result = await run(name, 'npm', args, place, TESTS_TIMEOUT_MS);
+  const totals = readReport(report);
+  if (totals === undefined) return { totals: ONE_FAILURE, output: tail(result) };
+  if (result.code === 0) return passed(totals);
+  // Jest can fail with every test passed, for instance by a handle that keeps a worker process from ending.
+  return {
+    totals: totals.failed > 0 ? totals : add(totals, ONE_FAILURE),
+    output: tail({ ...result, stdout: '' }),
+  };
+}
+
+/** The runner's vet and tests. */
+export async function runGo(place: StepPlace): Promise<StepOutcome> {
+  const go = await requireGo('the runner, and runs its tests');
+  const cwd = join(place.root, 'runner');
+  const vet = await run('runner-vet', go, ['vet', './...'], { ...place, cwd }, CHECK_TIMEOUT_MS);
+  const vetTotals = vet.code === 0 ? NO_TESTS : ONE_FAILURE;
+  const test = await run('runner', go, ['test', '-json', './...'], { ...place, cwd }, TESTS_TIMEOUT_MS);
+  const totals = readGoReport(test.stdout);
+  const testTotals = test.code !== 0 && totals.failed === 0 ? add(totals, ONE_FAILURE) : totals;
+  if (add(vetTotals, testTotals).failed === 0) return passed(testTotals);
+  const output = [vet.code === 0 ? '' : tail(vet), tail({ ...test, stdout: goOutput(test.stdout) })].join(
+    '\n',
+  );
+  return { totals: add(vetTotals, testTotals), output };
+}
+
+function passed(totals: Totals): StepOutcome {
+  return { totals, output: '' };
+}
+
+async function run(
+  name: string,
+  command: string,
+  args: readonly string[],
+  place: StepPlace & { cwd?: string },
+  timeoutMs: number,
+): Promise<ToolResult> {
+  const logPath = join(place.logs, `test-${name}.log`);
+  rmSync(logPath, { force: true });
+  return runTool(command, args, {
+    cwd: place.cwd ?? place.root,
+    env: place.env,
+    timeoutMs,
+    logPath,
+    signal: place.signal,
+    verbose: place.verbose,
+  });
+}
+
+function readReport(path: string): Totals | undefined {
+  try {
+    return readJestReport(readFileSync(path, 'utf8'));
+  } catch {
+    // No report: jest itself did not come to its end, and its output says why.
+    return undefined;
+  }
+}
+
+function tail({ stdout, stderr }: ToolResult): string {
+  return `${stdout}\n${stderr}`.trim().split('\n').slice(-OUTPUT_LINES_MAX).join('\n');
+}
