@@ -101,6 +101,11 @@ export function lostEnd(evidence: ExecEvidence): ExecEnd {
   return withoutRecord('lost', { code: 'host_lost', message: evidence.note }, evidence);
 }
 
+/** The engine saw the whole container run out of memory, and no process was left to say how it ended. */
+export function oomKilledEnd(evidence: ExecEvidence): ExecEnd {
+  return withoutRecord('oom_killed', { code: 'container_failed', message: evidence.note }, evidence);
+}
+
 /** It never ran and may safely be sent again. */
 export function notStartedEnd(failure: Failure): ExecEnd {
   return withoutRecord('not_started', failure, null);

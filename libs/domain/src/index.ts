@@ -28,7 +28,7 @@ export { SANDBOX_ACTIONS, SANDBOX_TRANSITIONS } from './sandbox.states.js';
 export type { SandboxAction, SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
 export { OPERATION_ACTIONS, OPERATION_TRANSITIONS } from './operation.states.js';
 export type { OperationAction, OperationKind, OperationState } from './operation.states.js';
-export { canceledBeforeStartEnd, endFromExitRecord, lostEnd, notStartedEnd } from './exec.js';
+export { canceledBeforeStartEnd, endFromExitRecord, lostEnd, notStartedEnd, oomKilledEnd } from './exec.js';
 export type { Exec, ExecEnd, ExecEvidence, ExecRequest } from './exec.js';
 export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox.js';
 export type { Sandbox, Tier, TierName } from './sandbox.js';

@@ -28,7 +28,7 @@ export const SANDBOX_ACTIONS: ActionTable<SandboxObservedState, SandboxAction> =
   none: ['start', 'exec'],
   starting: ['exec'],
   running: ['exec'],
-  degraded: ['start', 'exec'],
+  degraded: ['exec'],
   stopped: ['start', 'exec'],
   missing: ['start', 'exec'],
   deleted: [],

@@ -42,7 +42,10 @@ export const TIERS: Readonly<Record<TierName, Tier>> = {
 
 export const DEFAULT_TIER: TierName = 'medium';
 
-/** Needs a start before an exec can run, and no start is under way. */
+/**
+ * Needs a start before an exec can run, and no start is under way. A `degraded` container may hold running commands, so
+ * it is never replaced in passing: that takes a restart by someone who means it.
+ */
 export function needsStart(sandbox: Pick<Sandbox, 'observedState'>): boolean {
-  return ['none', 'stopped', 'missing', 'degraded'].includes(sandbox.observedState);
+  return ['none', 'stopped', 'missing'].includes(sandbox.observedState);
 }

@@ -140,6 +140,7 @@ const silentLog = {
 let row: Row;
 let runner: ScriptedRunner;
 let container: ContainerView['state'];
+let oomKilled: boolean;
 
 function supervisor(): ExecSupervisor {
   const ports = {
@@ -157,7 +158,7 @@ function supervisor(): ExecSupervisor {
     },
     sandboxes: { get: async () => ({ image: 'image' }) },
     engine: {
-      inspect: async () => ({ state: container }),
+      inspect: async () => ({ state: container, exitCode: container === 'exited' ? 137 : null, oomKilled }),
       connect: async () => runner.connection(),
       drain: async () => runner.connection(),
     },
@@ -181,6 +182,7 @@ beforeEach(() => {
   row = new Row('starting');
   runner = new ScriptedRunner();
   container = 'running';
+  oomKilled = false;
 });
 
 describe('supervising an exec', () => {
@@ -251,6 +253,31 @@ describe('supervising an exec', () => {
     await supervisor().join(row.exec).ended;
     expect(row.exec).toMatchObject({ state: 'lost', exitCode: null, stdoutBytes: 6 });
     expect(row.exec.evidence).toMatchObject({ lastPosition: first.length, runner: 'sandbox_restarted' });
+  });
+
+  it('is oom_killed, without an exit code, when the engine saw the sandbox run out of memory', async () => {
+    row = new Row('running');
+    container = 'exited';
+    oomKilled = true;
+    runner.scripts.push([{ kind: 'lost', endPosition: 0, reason: 'sandbox_restarted' }]);
+    await supervisor().join(row.exec).ended;
+    expect(row.exec).toMatchObject({
+      state: 'oom_killed',
+      exitCode: null,
+      evidence: { container: 'exited with code 137' },
+    });
+  });
+
+  it('waits for a paused container, however long it takes', async () => {
+    container = 'paused';
+    const one = supervisor();
+    const supervision = one.join(row.exec);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(row.exec.state).toBe('starting');
+    container = 'running';
+    runner.scripts.push([framesAt(0, first), framesAt(first.length, second), END]);
+    await supervision.ended;
+    expect(row.exec).toMatchObject({ state: 'failed', exitCode: 3 });
   });
 
   it('was not started when the sandbox died before its runner had claimed it', async () => {

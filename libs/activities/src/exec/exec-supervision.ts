@@ -8,9 +8,12 @@ import {
   limits,
   lostEnd,
   notStartedEnd,
+  oomKilledEnd,
+  type ContainerView,
   type Exec,
   type ExecEnd,
   type ExecEvidence,
+  type FollowEvent,
   type RunnerConnection,
   type StartRequest,
 } from '#domain';
@@ -18,7 +21,7 @@ import { Backoff, whileAway } from '../patience.js';
 import { chunkFrom, progressAfter, type Progress } from './chunk.js';
 import { coalesce } from './coalesce.js';
 import type { ExecSupervisorPorts } from './exec-supervisor.js';
-import { reach, type Reached } from './reach.js';
+import { reach, SuspendedError, type Reached } from './reach.js';
 
 /** The row moved under this writer: somebody else appended, or the exec has ended. */
 class FencedError extends Error {
@@ -95,7 +98,7 @@ export class ExecSupervision {
     return undefined;
   }
 
-  private async follow(exec: Exec, { connection, live }: Reached): Promise<boolean> {
+  private async follow(exec: Exec, { connection, live, container }: Reached): Promise<boolean> {
     let progress: Progress = {
       position: exec.committedPosition,
       stdoutBytes: exec.stdoutBytes,
@@ -111,11 +114,7 @@ export class ExecSupervision {
         if (ended && live) await this.forget(connection);
         return ended;
       } else {
-        const note = `The command may have run; its end is not known (${event.reason}).`;
-        return await this.end(
-          exec,
-          lostEnd({ ...evidence(exec, { runner: event.reason, note }), lastPosition: event.endPosition }),
-        );
+        return await this.end(exec, lostUnder(container, event));
       }
     }
     throw new DomainError('runner_unreachable', 'The runner stopped without saying how the exec ended.');
@@ -158,7 +157,7 @@ export class ExecSupervision {
 
   /** An end where going on is pointless; undefined to try again. */
   private endAfter(error: unknown, exec: Exec, silence: Silence): ExecEnd | undefined {
-    if (error instanceof FencedError) return undefined;
+    if (error instanceof FencedError || error instanceof SuspendedError) return undefined;
     this.ports.log.warn({ err: error, execId: exec.id }, 'Following an exec was interrupted.');
     if (isDomainError(error, 'spool_corrupt') || isDomainError(error, 'runner_protocol')) {
       return lostEnd(evidence(exec, { runner: error.code, note: error.message }));
@@ -224,6 +223,20 @@ function startRequestOf(exec: Exec): StartRequest {
     outputBytesMax,
     uncommittedBytesMax: limits.SPOOL_UNCOMMITTED_BYTES_MAX,
   };
+}
+
+type LostEvent = Extract<FollowEvent, { kind: 'lost' }>;
+
+/** What is known when the exec's own supervisor left no record: where its output ends and how its container ended. */
+function lostUnder(container: ContainerView, event: LostEvent): ExecEnd {
+  const { state, exitCode, oomKilled } = container;
+  const known = {
+    lastPosition: event.endPosition,
+    container: exitCode === null ? state : `${state} with code ${exitCode}`,
+    runner: event.reason,
+  };
+  if (oomKilled) return oomKilledEnd({ ...known, note: 'The sandbox ran out of memory.' });
+  return lostEnd({ ...known, note: `The command may have run; its end is not known (${event.reason}).` });
 }
 
 function evidence(exec: Exec, known: { runner: string; note: string }): ExecEvidence {

@@ -1,6 +1,7 @@
 import {
   DomainError,
   type ContainerEngine,
+  type ContainerView,
   type Exec,
   type RunnerConnection,
   type SandboxStore,
@@ -10,6 +11,14 @@ import {
 export interface Reached {
   readonly connection: RunnerConnection;
   readonly live: boolean;
+  readonly container: ContainerView;
+}
+
+/** The container is there and does nothing, by somebody's wish: its commands go on when it does. */
+export class SuspendedError extends DomainError {
+  constructor(state: ContainerView['state']) {
+    super('runner_unreachable', `The container is ${state}.`);
+  }
 }
 
 /** Finds the way to an exec's spool: through the runner of its own container generation, or past it if that is dead. */
@@ -19,15 +28,15 @@ export async function reach(engine: ContainerEngine, sandboxes: SandboxStore, ex
   const container = await engine.inspect(ref);
   switch (container.state) {
     case 'running':
-      return { connection: await engine.connect(ref), live: true };
+      return { connection: await engine.connect(ref), live: true, container };
     case 'paused':
     case 'restarting':
-      throw new DomainError('runner_unreachable', `The container is ${container.state}.`);
+      throw new SuspendedError(container.state);
     case 'created':
     case 'exited':
     case 'missing': {
       const { image } = await sandboxes.get(exec.sandboxId);
-      return { connection: await engine.drain(ref, image), live: false };
+      return { connection: await engine.drain(ref, image), live: false, container };
     }
   }
 }
