@@ -1,0 +1,112 @@
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import type { RunningInstance } from './running-instance.js';
+
+const DEADLINE_MS = 30_000;
+const START_WAIT_SECONDS = 60;
+
+export interface ExecTimes {
+  /** To the 202, when the row and the Workflow are durable. */
+  readonly acceptedMs: number;
+  /** To the first byte of output; undefined for a command without any. */
+  readonly firstByteMs: number | undefined;
+  /** To the end message, with the exit code. */
+  readonly endMs: number;
+}
+
+interface ControlMessage {
+  readonly t: string;
+  readonly id?: string;
+  readonly state?: string;
+  readonly code?: string;
+}
+
+/** A client as an application would write it: HTTP to start, one WebSocket that is open all the time to look on. */
+export class BerthClient {
+  private subscriptions = 0;
+
+  private constructor(
+    private readonly instance: RunningInstance,
+    private readonly socket: WebSocket,
+  ) {}
+
+  static async open(instance: RunningInstance): Promise<BerthClient> {
+    const socket = new WebSocket(`${instance.apiUrl.replace(/^http/, 'ws')}/v1/ws`, {
+      headers: { 'X-Admin-Secret': instance.adminSecret },
+    });
+    await once(socket, 'open', { signal: AbortSignal.timeout(DEADLINE_MS) });
+    return new BerthClient(instance, socket);
+  }
+
+  /** The id of a sandbox that runs. */
+  async runningSandbox(owner: string): Promise<string> {
+    const path = `/v1/sandboxes?wait=${START_WAIT_SECONDS}`;
+    const { sandbox, operation } = await this.post<{
+      sandbox: { id: string };
+      operation: { state: string } | null;
+    }>(path, { owner }, DEADLINE_MS + START_WAIT_SECONDS * 1_000);
+    if (operation !== null && operation.state !== 'succeeded') {
+      throw new Error(`The sandbox of ${owner} did not start: its operation is ${operation.state}.`);
+    }
+    return sandbox.id;
+  }
+
+  async measure(sandboxId: string, argv: readonly string[]): Promise<ExecTimes> {
+    const begunAt = performance.now();
+    const { id } = await this.post<{ id: string }>(`/v1/sandboxes/${sandboxId}/execs`, { argv }, DEADLINE_MS);
+    const acceptedMs = performance.now() - begunAt;
+    const { firstByteAt, endAt } = await this.watch(id);
+    return {
+      acceptedMs,
+      firstByteMs: firstByteAt === undefined ? undefined : firstByteAt - begunAt,
+      endMs: endAt - begunAt,
+    };
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  private async watch(execId: string): Promise<{ firstByteAt: number | undefined; endAt: number }> {
+    this.subscriptions += 1;
+    const id = `b${this.subscriptions}`;
+    return await new Promise((resolve, reject) => {
+      let firstByteAt: number | undefined;
+      const settle = (result: () => void): void => {
+        clearTimeout(timer);
+        this.socket.off('message', receive).off('close', closed);
+        result();
+      };
+      const fail = (why: string): void => settle(() => reject(new Error(`Exec ${execId}: ${why}.`)));
+      const closed = (code: number): void => fail(`the socket closed with ${code}`);
+      const receive = (data: Buffer, isBinary: boolean): void => {
+        if (isBinary) {
+          firstByteAt ??= performance.now();
+          return;
+        }
+        const message = JSON.parse(data.toString('utf8')) as ControlMessage;
+        if (message.id !== id) return;
+        if (message.t === 'err') fail(`the socket answered ${message.code ?? 'err'}`);
+        if (message.t !== 'end') return;
+        const endAt = performance.now();
+        if (message.state === 'succeeded') settle(() => resolve({ firstByteAt, endAt }));
+        else fail(`it ended as ${message.state ?? 'nothing'}`);
+      };
+      const timer = setTimeout(() => fail(`no end within ${DEADLINE_MS} ms`), DEADLINE_MS);
+      this.socket.on('message', receive).on('close', closed);
+      this.socket.send(JSON.stringify({ t: 'sub', id, topic: `exec:${execId}`, after: 0 }));
+    });
+  }
+
+  private async post<T>(path: string, body: unknown, deadlineMs: number): Promise<T> {
+    const response = await fetch(`${this.instance.apiUrl}${path}`, {
+      method: 'POST',
+      headers: { 'X-Admin-Secret': this.instance.adminSecret, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(deadlineMs),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${text}`);
+    return JSON.parse(text) as T;
+  }
+}
