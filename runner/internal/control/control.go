@@ -28,8 +28,10 @@ const (
 	Stop   wire.Type = 4
 )
 
-// From the supervisor. Exactly one of Started, Refused and Ended answers Start; after Started comes Ended or Unrecorded.
+// From the supervisor. Ready comes first: from then on only a lack that it can tell of keeps it from starting a command.
+// One of Started, Refused and Ended answers Start; after Started comes Ended.
 const (
+	Ready    wire.Type = 0x80
 	Started  wire.Type = 0x81
 	Refused  wire.Type = 0x82
 	Progress wire.Type = 0x83

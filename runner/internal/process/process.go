@@ -4,7 +4,9 @@ package process
 
 import (
 	"os"
+	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"unsafe"
 )
@@ -29,6 +31,24 @@ func Shield() error { return prctl(prSetDumpable, 0, 0) }
 
 // BecomeSubreaper makes orphaned descendants children of this process.
 func BecomeSubreaper() error { return prctl(prSetChildSubreaper, 1, 0) }
+
+// Warm makes the threads that this process will need, and keeps them. Go ends a process that cannot have a thread, and
+// in a sandbox at its limit of processes there is none to be had.
+func Warm(threads int) {
+	var warmed sync.WaitGroup
+	release := make(chan struct{})
+	warmed.Add(threads)
+	for range threads {
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			warmed.Done()
+			<-release
+		}()
+	}
+	warmed.Wait()
+	close(release)
+}
 
 // KeepDescriptors keeps whatever this process was started with, beyond the three standard ones, from its children.
 func KeepDescriptors() error {

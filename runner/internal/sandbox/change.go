@@ -105,10 +105,7 @@ func (s *Sandbox) Forget(execID string) error {
 	}
 	err = s.forget(execID)
 	s.conclude(mine, func() { mine.state, mine.refused = protocol.StateForgotten, err })
-	if err != nil {
-		return err
-	}
-	return s.spool.ClearTombstones()
+	return err
 }
 
 func (s *Sandbox) forget(execID string) error {

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"berth.dev/runner/internal/control"
 	"berth.dev/runner/internal/process"
@@ -15,6 +16,7 @@ const (
 	selfPath = "/proc/self/exe"
 	// A supervisor does little at a time; a thread per core for each of them would be waste.
 	supervisorEnv = "GOMAXPROCS=2"
+	readyLimit    = 10 * time.Second
 )
 
 // child is one supervisor, spare or in use.
@@ -22,6 +24,14 @@ type child struct {
 	pid    int
 	conn   *control.Conn
 	reaped chan struct{}
+	// ready is closed when it can take an order; until then nobody else reads the connection.
+	ready chan struct{}
+}
+
+func (c *child) awaitReady() {
+	if message, err := c.conn.Read(); err == nil && message.Type == control.Ready {
+		close(c.ready)
+	}
 }
 
 // children are all supervisors. One mutex goes around fork and register, and around reaping, so that no end is missed.
@@ -75,8 +85,25 @@ func (c *children) noteEmpty() {
 	}
 }
 
-// take returns the spare supervisor, or a new one.
+// take returns the spare supervisor, or a new one, ready for its order.
 func (c *children) take() (*child, error) {
+	taken, err := c.takeAny()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-taken.ready:
+		return taken, nil
+	case <-taken.reaped:
+		// Go ends a process that cannot have its threads.
+		return nil, firstOf(fmt.Errorf("a supervisor ended before it was ready: %w", syscall.EAGAIN), taken.conn.File.Close())
+	case <-time.After(readyLimit):
+		_ = syscall.Kill(taken.pid, syscall.SIGKILL)
+		return nil, firstOf(fmt.Errorf("a supervisor was not ready in time: %w", syscall.EAGAIN), taken.conn.File.Close())
+	}
+}
+
+func (c *children) takeAny() (*child, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.stopping {
@@ -121,9 +148,9 @@ func (c *children) spawn() (*child, error) {
 	if err != nil {
 		return nil, firstOf(fmt.Errorf("fork a supervisor: %w", err), own.Close())
 	}
-	started := &child{pid: pid, reaped: make(chan struct{})}
-	started.conn = control.NewConn(own)
+	started := &child{pid: pid, conn: control.NewConn(own), reaped: make(chan struct{}), ready: make(chan struct{})}
 	c.byPID[pid] = started
+	go started.awaitReady()
 	return started, nil
 }
 

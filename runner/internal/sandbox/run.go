@@ -16,6 +16,8 @@ import (
 
 const (
 	sessionsMax = 64
+	// threads are more than the spool's slots and what waits for processes.
+	threads = 14
 	// acceptPause follows a failed accept, which mostly means that descriptors have run out.
 	acceptPause = 50 * time.Millisecond
 )
@@ -31,6 +33,7 @@ func Run(settings Settings) int {
 		return report("prepare", err)
 	}
 	process.LowerOOMScore()
+	process.Warm(threads)
 	s, err := newSandbox(settings)
 	if err != nil {
 		return report("prepare", err)

@@ -73,7 +73,11 @@ func (r *Reader) Read(buffer []byte, end uint64, limit int64) (int, error) {
 			return 0, err
 		}
 	}
-	count, err := r.file.ReadAt(buffer[:want], int64(r.position-r.start))
+	count := 0
+	err := onDisk(func() (err error) {
+		count, err = r.file.ReadAt(buffer[:want], int64(r.position-r.start))
+		return err
+	})
 	if err != nil && err != io.EOF {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
 	"berth.dev/runner/internal/protocol"
@@ -22,7 +23,8 @@ const (
 )
 
 type Spool struct {
-	root string
+	root   string
+	buried atomic.Int64
 }
 
 // Create opens the spool at root for writing and makes its folders.
@@ -90,12 +92,14 @@ func (s *Spool) execIDs(after string) ([]string, error) {
 }
 
 func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
+	return onDisk(func() error {
+		folder, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer folder.Close()
+		return folder.Sync()
+	})
 }
 
 // readJSON follows no link and reads a bounded amount.

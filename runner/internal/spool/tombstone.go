@@ -20,14 +20,15 @@ const (
 // Bury leaves a tombstone that says why the exec never starts again. An earlier one stays as it is, except that a
 // canceled exec may become a forgotten one.
 func (s *Spool) Bury(execID string, state protocol.State) error {
-	if err := s.writeTombstone(execID, state); err != nil {
-		if !errors.Is(err, syscall.ENOSPC) {
-			return err
-		}
+	err := s.writeTombstone(execID, state)
+	if errors.Is(err, syscall.ENOSPC) {
 		s.FreeReserve()
-		return s.writeTombstone(execID, state)
+		err = s.writeTombstone(execID, state)
 	}
-	return nil
+	if err == nil && s.buried.Add(1)%tombstonesSlack == 0 {
+		err = s.ClearTombstones()
+	}
+	return err
 }
 
 func (s *Spool) writeTombstone(execID string, state protocol.State) error {
@@ -43,7 +44,7 @@ func (s *Spool) writeTombstone(execID string, state protocol.State) error {
 		return err
 	}
 	_, writeErr := file.WriteString(string(state))
-	return errors.Join(writeErr, file.Sync(), file.Close(), syncFolder(s.tombstonesFolder()))
+	return errors.Join(writeErr, onDisk(file.Sync), file.Close(), syncFolder(s.tombstonesFolder()))
 }
 
 // Buried returns canceled or forgotten, or an empty state. A tombstone that a power cut left empty counts as
@@ -91,7 +92,7 @@ func (s *Spool) Forget(execID string) error {
 	if err := s.Bury(execID, protocol.StateForgotten); err != nil {
 		return err
 	}
-	return os.RemoveAll(s.ExecFolder(execID))
+	return onDisk(func() error { return os.RemoveAll(s.ExecFolder(execID)) })
 }
 
 func (s *Spool) tombstonesFolder() string { return filepath.Join(s.root, "tombstones") }

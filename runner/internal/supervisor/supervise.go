@@ -17,6 +17,9 @@ import (
 	"berth.dev/runner/internal/wire"
 )
 
+// threads are for both pumps, the sync, the supervision, and the one that starting the command uses up.
+const threads = 5
+
 // Run waits for its one order, carries it out and returns the process's exit code. A spare that is never needed ends
 // with the connection.
 func Run() int {
@@ -34,6 +37,10 @@ func Run() int {
 	conn, err := control.Own()
 	if err != nil {
 		return fail("open the connection to init", err)
+	}
+	process.Warm(threads)
+	if err := conn.Write(control.Ready, 0); err != nil {
+		return 0
 	}
 	message, err := conn.Read()
 	if err != nil {

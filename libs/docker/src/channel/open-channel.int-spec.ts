@@ -180,9 +180,11 @@ describe('a runner behind docker exec', () => {
     'survives a fork bomb at the limit of processes, and ends it',
     async () => {
       const connection = await boot(BASE_IMAGE, { PidsLimit: 64 });
-      const bomb = { ...shell('b() { b | b & }; b; sleep 300'), timeoutMs: 2_000 };
+      // bash tries again to fork for half a minute, so the limit stays reached.
+      const line = 'while :; do sleep 300 & done';
+      const bomb = { execId: randomUUID(), argv: ['bash', '-c', line], timeoutMs: 4_000 };
       await connection.start(bomb);
-      await new Promise((wake) => setTimeout(wake, 1_000));
+      await new Promise((wake) => setTimeout(wake, 2_000));
       const late = shell('true');
       const outcome = await connection.start(late).catch((error: unknown) => error);
       expect(outcome).toMatchObject({

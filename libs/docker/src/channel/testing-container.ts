@@ -21,9 +21,9 @@ export async function buildRunner(): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-runner-'));
   try {
     const path = join(folder, 'runner');
-    await promisify(execFile)('go', ['build', '-trimpath', '-ldflags', '-s -w', '-o', path, './cmd/runner'], {
+    const build = ['go', 'build', '-trimpath', '-ldflags', '-s -w', '-o', path, './cmd/runner'];
+    await promisify(execFile)('env', ['CGO_ENABLED=0', 'GOOS=linux', ...build], {
       cwd: RUNNER_SOURCES,
-      env: { ...process.env, CGO_ENABLED: '0', GOOS: 'linux' },
       timeout: BUILD_TIMEOUT_MS,
     });
     return await readFile(path);
