@@ -1,4 +1,4 @@
 /** Whether the engine answered with this HTTP status. */
 export function hasStatus(error: unknown, status: number): boolean {
-  return error instanceof Error && 'statusCode' in error && error.statusCode === status;
+  return typeof error === 'object' && error !== null && 'statusCode' in error && error.statusCode === status;
 }

@@ -19,12 +19,19 @@ export class SetupInterrupted extends Error {
 }
 
 export function errorText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!isErrorLike(error)) return String(error);
   // An AggregateError of a refused connection has an empty message; its parts say what happened.
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(errorText).join('; ');
+  if (error.message === '' && Array.isArray(error.errors)) return error.errors.map(errorText).join('; ');
   return error.message;
 }
 
 export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+  return isErrorLike(error) && error.code === code;
+}
+
+/** By its shape: the errors of Node's own modules are of another realm where a test runs in a context of its own. */
+function isErrorLike(error: unknown): error is { message: string; code?: unknown; errors?: unknown } {
+  return (
+    typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
+  );
 }

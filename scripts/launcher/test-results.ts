@@ -15,6 +15,11 @@ interface JestReport {
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message: string;
+  }[];
 }
 
 interface GoTestEvent {
@@ -32,12 +37,16 @@ export function describeTotals({ passed, failed, skipped }: Totals): string {
 }
 
 /** A suite that could not even be loaded has no tests, and counts as one failure. */
-export function readJestReport(text: string): Totals {
+export function readJestReport(text: string): { totals: Totals; failures: string } {
   const report = JSON.parse(text) as JestReport;
+  const failed = report.testResults.filter(({ status }) => status === 'failed');
   return {
-    passed: report.numPassedTests,
-    failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
-    skipped: report.numPendingTests + report.numTodoTests,
+    totals: {
+      passed: report.numPassedTests,
+      failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
+      skipped: report.numPendingTests + report.numTodoTests,
+    },
+    failures: failed.map(({ name, message }) => `${name}\n${message.trimEnd()}`).join('\n\n'),
   };
 }
 

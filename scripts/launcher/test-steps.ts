@@ -42,14 +42,12 @@ export async function runJest(name: string, script: string, place: StepPlace): P
   rmSync(report, { force: true });
   const args = ['run', '--silent', script, '--', '--json', `--outputFile=${report}`];
   const result = await run(name, 'npm', args, place, TESTS_TIMEOUT_MS);
-  const totals = readReport(report);
-  if (totals === undefined) return { totals: ONE_FAILURE, output: tail(result) };
-  if (result.code === 0) return passed(totals);
-  // Jest can fail with every test passed, for instance by a handle that keeps a worker process from ending.
-  return {
-    totals: totals.failed > 0 ? totals : add(totals, ONE_FAILURE),
-    output: tail({ ...result, stdout: '' }),
-  };
+  const read = readReport(report);
+  if (read === undefined) return { totals: ONE_FAILURE, output: tail(result) };
+  if (result.code === 0) return passed(read.totals);
+  if (read.totals.failed > 0) return { totals: read.totals, output: read.failures };
+  // Jest can fail with every test passed, for instance when one of its worker processes was killed.
+  return { totals: add(read.totals, ONE_FAILURE), output: tail({ ...result, stdout: '' }) };
 }
 
 /** The runner's vet and tests. */
@@ -91,7 +89,7 @@ async function run(
   });
 }
 
-function readReport(path: string): Totals | undefined {
+function readReport(path: string): ReturnType<typeof readJestReport> | undefined {
   try {
     return readJestReport(readFileSync(path, 'utf8'));
   } catch {
