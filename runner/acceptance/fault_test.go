@@ -272,7 +272,7 @@ func TestADrainReadsWhatADeadSandboxLeftAndChangesNothing(t *testing.T) {
 		t.Fatalf("%+v", got.record)
 	}
 	got := d.follow(running.ExecID, 0, nil)
-	if got.lost == nil || got.lost.EndPosition != before || uint64(got.framed.Len()) != before ||
+	if got.lost == nil || got.lost.EndPosition < before || uint64(got.framed.Len()) != got.lost.EndPosition ||
 		!bytes.HasPrefix(got.stdout.Bytes(), []byte("line\n")) {
 		t.Fatalf("%+v, %d of %d", got.lost, got.framed.Len(), before)
 	}
@@ -411,5 +411,28 @@ func fill(t *testing.T, path string) {
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestAConnectionWhoseHostIsSilentEnds(t *testing.T) {
+	s := newSandbox(t)
+	t.Setenv("BERTH_SPOOL", s.spool)
+	ungreeted, err := net.Dial("unix", s.socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ungreeted.Close()
+	begin := time.Now()
+	c, command := runOnStdio(t, "connect")
+	<-c.closed
+	if took := time.Since(begin); took < 14*time.Second || took > 18*time.Second {
+		t.Fatalf("it ended after %v", took)
+	}
+	if err := command.Wait(); err == nil {
+		t.Fatal("connect does not say that it has given up")
+	}
+	_ = ungreeted.SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := io.Copy(io.Discard, ungreeted); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal("init keeps a channel open that never greeted")
 	}
 }
