@@ -4,12 +4,14 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { DomainError, limits } from '#domain';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { AdminSecret } from './auth/admin-secret.js';
 import { ApiModule, CONTROLLERS } from './app.module.js';
 import { problemOf } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.js';
 import { RouteTable } from './http/route-table.js';
 import { FrameworkLog } from './log.js';
+import { SocketAdapter } from './socket/socket.adapter.js';
 import type { ApiConfig, ApiPorts } from './tokens.js';
 
 const HEADER_BYTES_MAX = 16 * 1_024;
@@ -58,6 +60,7 @@ export async function createApp(
       abortOnError: false,
     },
   );
+  app.useWebSocketAdapter(new SocketAdapter(app.getHttpServer(), app.get(AdminSecret)));
   return app;
 }
 

@@ -15,10 +15,14 @@ import { SchemaPipe } from './http/schema.pipe.js';
 import { OperationLauncher } from './operations/operation-launcher.js';
 import { OperationsController } from './operations/operations.controller.js';
 import { OperationsService } from './operations/operations.service.js';
+import { ExecReader } from './output/exec-reader.js';
 import { InlineOutputReader } from './output/inline-output.js';
+import { OutputController } from './output/output.controller.js';
+import { OutputService } from './output/output.service.js';
 import { SandboxStarter } from './sandboxes/sandbox-starter.js';
 import { SandboxesController } from './sandboxes/sandboxes.controller.js';
 import { SandboxesService } from './sandboxes/sandboxes.service.js';
+import { EventsGateway } from './socket/events.gateway.js';
 import { SuperExecController } from './super/super-exec.controller.js';
 import * as tokens from './tokens.js';
 import { Draining } from './waiting/draining.js';
@@ -28,6 +32,7 @@ export const CONTROLLERS: readonly Type[] = [
   SuperExecController,
   SandboxesController,
   ExecsController,
+  OutputController,
   OperationsController,
   HealthController,
 ];
@@ -40,6 +45,9 @@ const SERVICES: readonly Provider[] = [
   OperationsService,
   OperationLauncher,
   InlineOutputReader,
+  ExecReader,
+  OutputService,
+  EventsGateway,
   HealthService,
   LongPoll,
   Draining,

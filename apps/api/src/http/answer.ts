@@ -1,4 +1,11 @@
-import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import {
+  Injectable,
+  StreamableFile,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { map, type Observable } from 'rxjs';
 
@@ -25,8 +32,18 @@ export class AnswerInterceptor implements NestInterceptor {
           return value;
         }
         void reply.status(value.status).headers({ ...value.headers });
-        return value.body;
+        return value.body instanceof Readable ? streamed(value.body, reply) : value.body;
       }),
     );
   }
+}
+
+/** A stream without a known end may be silent for hours; its reader should know at once that it is there. */
+function streamed(body: Readable, reply: FastifyReply): StreamableFile {
+  if (!reply.hasHeader('content-length')) {
+    body.once('resume', () => {
+      if (!reply.raw.headersSent) reply.raw.flushHeaders();
+    });
+  }
+  return new StreamableFile(body);
 }
