@@ -64,8 +64,8 @@ export class Containers {
       );
     } catch (error) {
       if (statusOf(error) === 304) return;
-      // The engine answers 404 and 400 for a start that failed inside of the container, too.
-      if (statusOf(error) === 400) throw asFailed(error);
+      // The container was there a moment ago: 404 and 400 speak of its network, its runner or its runtime.
+      if (statusOf(error) === 404 || statusOf(error) === 400) throw asFailed(error);
       throw error;
     }
   }

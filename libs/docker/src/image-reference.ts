@@ -7,6 +7,17 @@ export interface ImageReference {
 }
 
 const TAG_DEFAULT = 'latest';
+const REFERENCE_LENGTH_MAX = 512;
+const HOST_OR_NAME = '[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*(?::[0-9]+)?';
+const PATH = '(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*';
+const TAG = '(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?';
+const DIGEST = '(?:@sha256:[0-9a-f]{64})?';
+const REFERENCE = new RegExp(`^${HOST_OR_NAME}${PATH}${TAG}${DIGEST}$`);
+
+/** Users write references, and they become part of a path of the engine's API: what is none never gets there. */
+export function isImageReference(text: string): boolean {
+  return text.length <= REFERENCE_LENGTH_MAX && REFERENCE.test(text);
+}
 
 export function parseImageReference(reference: string): ImageReference {
   const [head = ''] = reference.split('/');

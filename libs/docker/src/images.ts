@@ -1,7 +1,7 @@
 import { DomainError, isDomainError } from '#domain';
 import type { EngineClient } from './engine-client.js';
 import { statusOf, textOf } from './engine-errors.js';
-import { parseImageReference } from './image-reference.js';
+import { isImageReference, parseImageReference } from './image-reference.js';
 import { jsonLines } from './json-lines.js';
 
 const PULL_BEGIN_DEADLINE_MS = 60_000;
@@ -28,6 +28,9 @@ export class Images {
 
   /** Throws `image_missing` when the image is not on the host. */
   async find(reference: string): Promise<SandboxImage> {
+    if (!isImageReference(reference)) {
+      throw new DomainError('image_missing', 'That is not the name of an image.');
+    }
     try {
       const image = this.engine.docker.getImage(reference);
       const { Id, Config } = await this.engine.call('inspect the image', (abortSignal) =>
@@ -47,7 +50,8 @@ export class Images {
       return await this.find(reference);
     } catch (error) {
       const { namesRegistry } = parseImageReference(reference);
-      if (!isDomainError(error, 'image_missing') || !(namesRegistry || this.pullUnqualified)) throw error;
+      const isPulled = isImageReference(reference) && (namesRegistry || this.pullUnqualified);
+      if (!isDomainError(error, 'image_missing') || !isPulled) throw error;
     }
     await this.pullOnce(reference);
     return await this.find(reference);

@@ -1,7 +1,7 @@
 import { sandboxId } from '#domain';
 import { readEvent } from './container-events.js';
 import { engineAddress } from './engine-address.js';
-import { parseImageReference } from './image-reference.js';
+import { isImageReference, parseImageReference } from './image-reference.js';
 import { jsonLines } from './json-lines.js';
 import { ResourceNames } from './names.js';
 import { readBytes } from './stream-bytes.js';
@@ -19,8 +19,23 @@ describe('an image reference', () => {
     ['registry:5000/a@sha256:00ff', 'registry:5000/a', 'sha256:00ff', true],
     ['a.b', 'a.b', 'latest', false],
   ])('%s is %s with %s', (reference, name, tag, namesRegistry) => {
+    expect(isImageReference(reference.replace('00ff', '0f'.repeat(32)))).toBe(true);
     expect(parseImageReference(reference)).toEqual({ name, tag, namesRegistry });
   });
+
+  it.each([
+    '',
+    'NOT AN IMAGE',
+    '../containers',
+    'a/../b',
+    'a//b',
+    '/a',
+    'a?b=c',
+    'a#b',
+    'a%2fb',
+    'a:b:c',
+    'x'.repeat(513),
+  ])('is not "%s"', (text) => expect(isImageReference(text)).toBe(false));
 });
 
 describe('an address of an engine', () => {
