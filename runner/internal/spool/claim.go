@@ -56,9 +56,6 @@ func (s *Spool) fillClaim(folder string, claim Claim) error {
 	if err := os.WriteFile(filepath.Join(folder, "spec.json"), text, fileMode); err != nil {
 		return err
 	}
-	if err := prepareRecord(folder); err != nil {
-		return err
-	}
 	return syncFolder(s.execsFolder())
 }
 

@@ -13,13 +13,13 @@ import (
 const (
 	recordName      = "exit.json"
 	recordDraftName = "exit.json.tmp"
-	// recordBytes are set aside at the claim, so that a full disk cannot keep the end from being recorded.
+	// recordBytes are set aside while the exec runs, so that a full disk cannot keep its end from being recorded.
 	recordBytes = 8 << 10
 )
 
-// prepareRecord sets the blocks of the exit record aside. A filesystem that cannot do that has none set aside.
-func prepareRecord(folder string) error {
-	draft, err := os.OpenFile(filepath.Join(folder, recordDraftName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+// PrepareRecord sets the blocks of the exit record aside. A filesystem that cannot do that has none set aside.
+func PrepareRecord(folder string) error {
+	draft, err := os.OpenFile(filepath.Join(folder, recordDraftName), os.O_CREATE|os.O_WRONLY|syscall.O_NOFOLLOW, fileMode)
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,14 @@ import (
 	"berth.dev/runner/internal/control"
 	"berth.dev/runner/internal/process"
 	"berth.dev/runner/internal/protocol"
+	"berth.dev/runner/internal/spool"
 	"berth.dev/runner/internal/wire"
 )
 
 const (
 	timeoutGrace = time.Second
+	// prepareRecordAfter spares a short exec the cost: the disk had room for its claim.
+	prepareRecordAfter = 500 * time.Millisecond
 	stopGrace    = 3 * time.Second
 	// killLimit is how long KILL is repeated before the record says how many processes are left. Only an uninterruptible
 	// sleep lasts that long.
@@ -61,6 +64,7 @@ type supervision struct {
 func (s *supervision) untilOver() {
 	timeout := after(s.request.TimeoutMs)
 	idle := after(s.request.IdleTimeoutMs)
+	prepare := time.After(prepareRecordAfter)
 	for !s.over() {
 		select {
 		case <-s.children:
@@ -71,6 +75,9 @@ func (s *supervision) untilOver() {
 			s.end(protocol.ReasonTimedOut, timeoutGrace)
 		case <-idle:
 			idle = s.idleTimeout()
+		case <-prepare:
+			// Without it the record needs room on the disk, or the reserve.
+			_ = spool.PrepareRecord(s.folder)
 		case <-s.spooler.limited:
 			s.end(protocol.ReasonOutputLimited, timeoutGrace)
 		case <-s.graceEnds:
