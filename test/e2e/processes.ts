@@ -16,9 +16,16 @@ export async function killAndAwaitNew(name: ComponentName): Promise<number> {
   const before = pidOf(name);
   const killedAt = performance.now();
   process.kill(before, 'SIGKILL');
-  while (performance.now() - killedAt < BACK_WITHIN_MS) {
+  await awaitNew(name, before);
+  return performance.now() - killedAt;
+}
+
+/** Returns once run.json names another, living process than `before`. */
+export async function awaitNew(name: ComponentName, before: number): Promise<void> {
+  const giveUpAt = performance.now() + BACK_WITHIN_MS;
+  while (performance.now() < giveUpAt) {
     const now = runningStack().processes[name]?.pid;
-    if (now !== undefined && now !== before && isAlive(now)) return performance.now() - killedAt;
+    if (now !== undefined && now !== before && isAlive(now)) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw new Error(`${name} was not started again within ${BACK_WITHIN_MS} ms.`);

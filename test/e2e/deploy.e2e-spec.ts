@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { ended, output, sandboxOf, startExec } from './api-client.js';
+import { awaitNew, pidOf } from './processes.js';
+import { recordSocket } from './socket-reader.js';
+
+const TEST_TIMEOUT_MS = 120_000;
+const EXITS_WITHIN_MS = 10_000;
+const LINES = 150;
+
+describe('a deploy', () => {
+  it(
+    'ends API and worker in order and touches no running command',
+    async () => {
+      const sandbox = await sandboxOf(`deploy-${randomUUID().slice(0, 8)}`);
+      const command = `for i in $(seq ${LINES}); do echo line $i; sleep 0.1; done; exit 9`;
+      const { id } = await startExec(sandbox, { command });
+      const socket = recordSocket(id, 60);
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      for (const name of ['worker', 'api'] as const) {
+        const before = pidOf(name);
+        const askedAt = performance.now();
+        process.kill(before, 'SIGTERM');
+        await awaitNew(name, before);
+        expect(performance.now() - askedAt).toBeLessThan(EXITS_WITHIN_MS);
+      }
+      const source = Array.from({ length: LINES }, (_, n) => `line ${n + 1}\n`).join('');
+      expect((await socket).stdout.toString()).toBe(source);
+      expect(await ended(id)).toMatchObject({ state: 'failed', exitCode: 9 });
+      expect((await output(id)).toString()).toBe(source);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
