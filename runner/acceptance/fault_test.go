@@ -197,11 +197,9 @@ func TestAForgottenExecLeavesOnlyItsTombstone(t *testing.T) {
 	}
 	c.ended(request.ExecID)
 	for range 2 {
-		// Its supervisor may hold the claim for a moment after the end is known.
-		eventually(t, "it is forgotten", func() bool {
-			_, err := ask[struct{}](c, protocol.Forget, forget)
-			return err == nil
-		})
+		if _, err := ask[struct{}](c, protocol.Forget, forget); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := os.Stat(filepath.Join(s.spool, "execs", request.ExecID)); !os.IsNotExist(err) {
 			t.Fatal("the spool is still there")
 		}

@@ -108,8 +108,13 @@ func (s *Sandbox) Forget(execID string) error {
 	return err
 }
 
+// forget trusts a record: a supervisor that is still there after it writes nothing more.
 func (s *Sandbox) forget(execID string) error {
-	if s.spool.Supervised(execID) {
+	record, err := s.spool.ReadRecord(execID)
+	if err != nil {
+		return err
+	}
+	if record == nil && s.spool.Supervised(execID) {
 		return protocol.Errorf(protocol.CodeStillRunning, "the exec has not ended")
 	}
 	return s.spool.Forget(execID)

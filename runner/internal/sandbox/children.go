@@ -68,6 +68,7 @@ func (c *children) reap() {
 			delete(c.byPID, pid)
 			if c.spare == ended {
 				c.spare = nil
+				_ = ended.conn.File.Close()
 			}
 			close(ended.reaped)
 		}

@@ -169,8 +169,9 @@ func (s *Sandbox) awaitEnd(supervisor *child) {
 	_ = supervisor.conn.File.Close()
 }
 
-// conclude ends the exec for everybody who waits, and from here on the spool answers for it.
+// conclude ends the exec for everybody who waits. The spool answers for it from before anybody hears of the end, so that
+// whoever has heard of it can also forget it.
 func (s *Sandbox) conclude(e *exec, change func()) {
-	e.setOver(change)
 	s.leave(e)
+	e.setOver(change)
 }

@@ -17,7 +17,7 @@ const (
 	timeoutGrace = time.Second
 	// prepareRecordAfter spares a short exec the cost: the disk had room for its claim.
 	prepareRecordAfter = 500 * time.Millisecond
-	stopGrace    = 3 * time.Second
+	stopGrace          = 3 * time.Second
 	// killLimit is how long KILL is repeated before the record says how many processes are left. Only an uninterruptible
 	// sleep lasts that long.
 	killLimit           = 20 * time.Second
