@@ -1,15 +1,12 @@
 import { run } from './program.js';
 
-const EXIT_OUTPUT_CLOSED = 141;
-
-/** A reader that went away, as `head` does, ends this program and not the exec. */
-function endWhenUnread(error: NodeJS.ErrnoException): void {
+/** A reader that went away is seen by whoever writes next; without a listener it would end this program at once. */
+function leaveToTheWriter(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
-  process.exit(EXIT_OUTPUT_CLOSED);
 }
 
-process.stdout.on('error', endWhenUnread);
-process.stderr.on('error', endWhenUnread);
+process.stdout.on('error', leaveToTheWriter);
+process.stderr.on('error', leaveToTheWriter);
 
 process.exitCode = await run(process.argv.slice(2), {
   out: process.stdout,

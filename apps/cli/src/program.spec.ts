@@ -126,6 +126,16 @@ describe('berth exec', () => {
     expect(seen.err).toContain('stopped watching exec e-1');
   });
 
+  test('says why a command was not started and exits as a shell would', async () => {
+    const failure = { code: 'invalid_state', message: 'nosuch: no such file or directory' };
+    const exitRecord = { startFailure: { code: 'command_not_found', message: failure.message } };
+    onSubscribe = (subscription) =>
+      subscription.end({ state: 'not_started', exitCode: null, signal: null, exec: { failure, exitRecord } });
+    const seen = await berth('exec', '-s', 's-1', '--', 'nosuch');
+    expect(seen).toMatchObject({ code: 127, out: '' });
+    expect(seen.err).toContain('ended as not_started (nosuch: no such file or directory)');
+  });
+
   test('says that a command is missing before it starts anything', async () => {
     const seen = await berth('exec', '--owner', 'u1');
     expect(seen.code).toBe(255);

@@ -5,8 +5,9 @@ import { addExecCommands } from './commands/exec.command.js';
 import { addOperationCommands } from './commands/operation.command.js';
 import { addSandboxCommands } from './commands/sandbox.command.js';
 import { Session, type GlobalFlags, type Process } from './commands/session.js';
-import { EXIT_BERTH_FAILED } from './exec/exit-code.js';
+import { EXIT_BERTH_FAILED, EXIT_OUTPUT_CLOSED } from './exec/exit-code.js';
 import { CliError } from './terminal/cli-error.js';
+import { OutputClosedError } from './terminal/terminal.js';
 
 const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
@@ -67,6 +68,7 @@ function configure(program: Command, process: Process): void {
 
 function exitOfFailure(error: unknown, process: Process, how: { isExec: boolean; json: boolean }): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof OutputClosedError) return EXIT_OUTPUT_CLOSED;
   if (!(error instanceof CliError)) throw error;
   process.err.write(how.json ? `${JSON.stringify({ error: jsonOf(error) })}\n` : textOf(error));
   return how.isExec ? EXIT_BERTH_FAILED : EXIT_FAILED;

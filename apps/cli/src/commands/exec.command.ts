@@ -15,8 +15,10 @@ Examples:
   berth exec output ID --follow                   every byte of it, from the first one on
 
 Exit codes: that of the remote command; 128+n when signal n ended it; 123 output limited, 124 timed out,
-125 lost, 126 or 127 not started, 130 canceled, 137 out of memory, 255 when berth itself failed.
-Ctrl+C cancels the exec and waits for its end; a second Ctrl+C stops watching it.`;
+125 lost, 126 not started, 127 not found, 130 canceled, 137 out of memory, 141 when nobody reads the output,
+255 when berth itself failed.
+Ctrl+C cancels the exec and waits for its end; a second Ctrl+C stops watching it.
+When nobody reads its output any more, as in \`| head\`, the exec is canceled.`;
 
 export function addExecCommands(program: Command, session: Session): void {
   const exec = program

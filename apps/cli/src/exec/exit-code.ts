@@ -9,6 +9,10 @@ export const EXIT_TIMED_OUT = 124;
 export const EXIT_LOST = 125;
 /** As a shell says of what it could not execute. It never ran. */
 export const EXIT_NOT_STARTED = 126;
+/** As a shell says of a command that is not there. */
+export const EXIT_COMMAND_NOT_FOUND = 127;
+/** What a program that is ended by SIGPIPE exits with: nobody reads its output any more. */
+export const EXIT_OUTPUT_CLOSED = 141;
 /** As a shell says of what was ended by an interrupt; also when a second Ctrl+C leaves the exec running. */
 export const EXIT_CANCELED = 130;
 export const EXIT_OOM_KILLED = 137;
@@ -22,6 +26,8 @@ export interface EndedExec {
   readonly state: ExecState;
   readonly exitCode: number | null;
   readonly signal: string | null;
+  /** Why it could not be started, by the runner's record. */
+  readonly startFailureCode?: string | undefined;
 }
 
 /** The exit code that a shell would have seen, had the command run here. */
@@ -40,7 +46,7 @@ export function exitCodeOf(exec: EndedExec): number {
     case 'oom_killed':
       return EXIT_OOM_KILLED;
     case 'not_started':
-      return exec.exitCode ?? EXIT_NOT_STARTED;
+      return exec.startFailureCode === 'command_not_found' ? EXIT_COMMAND_NOT_FOUND : EXIT_NOT_STARTED;
     case 'lost':
       return EXIT_LOST;
     case 'queued':

@@ -2,7 +2,7 @@ import type { ApiClient } from '../api/api-client.js';
 import { ExecSchema, SandboxCreatedSchema, type ExecResource } from '../api/resources.js';
 import { defaultOwner, type CliConfig } from '../config.js';
 import { streamExec, type StreamEvent } from '../stream/exec-stream.js';
-import { note, write, type Terminal } from '../terminal/terminal.js';
+import { note, OutputClosedError, write, type Terminal } from '../terminal/terminal.js';
 import type { EndMessage } from '../stream/exec-socket.js';
 import { checkTarget, execBodyOf, type ExecOptions } from './exec-request.js';
 import { EXIT_BERTH_FAILED, EXIT_CANCELED, exitCodeOf } from './exit-code.js';
@@ -37,7 +37,7 @@ async function ensureSandbox(context: ExecContext, options: ExecOptions): Promis
   return sandbox.id;
 }
 
-/** What the first Ctrl+C does. Who only looks on must not end what somebody else started. */
+/** What the first Ctrl+C does, and the end of a reader. Who only looks on must not end what somebody else started. */
 export type InterruptMode = 'cancel' | 'detach';
 
 /** Streams the exec to its end and returns the exit code for this process. */
@@ -51,6 +51,7 @@ export async function followExec(context: ExecContext, execId: string, mode: Int
     }
     return EXIT_BERTH_FAILED;
   } catch (error) {
+    if (error instanceof OutputClosedError && mode === 'cancel') await interrupts.cancel();
     if (!detached.signal.aborted) throw error;
     note(context.terminal, `stopped watching exec ${execId}; later: berth exec output ${execId} --follow`);
     return EXIT_CANCELED;
@@ -75,10 +76,13 @@ async function pass(terminal: Terminal, event: Exclude<StreamEvent, { kind: 'end
 }
 
 function exitOf(terminal: Terminal, execId: string, end: EndMessage): number {
-  const exitCode = exitCodeOf({ ...end, state: end.state as ExecResource['state'] });
-  const explained = end.state === 'succeeded' || (end.state === 'failed' && end.exitCode !== null);
-  if (!explained)
-    note(terminal, `exec ${execId} ended as ${end.state}${end.signal === null ? '' : ` (${end.signal})`}`);
+  const startFailureCode = end.exec?.exitRecord?.startFailure?.code;
+  const exitCode = exitCodeOf({ ...end, state: end.state as ExecResource['state'], startFailureCode });
+  const speaksForItself = end.state === 'succeeded' || (end.state === 'failed' && end.exitCode !== null);
+  if (!speaksForItself) {
+    const why = end.exec?.failure?.message ?? end.signal ?? '';
+    note(terminal, `exec ${execId} ended as ${end.state}${why === '' ? '' : ` (${why})`}`);
+  }
   return exitCode;
 }
 
@@ -106,7 +110,7 @@ class Interrupts {
     void this.cancel();
   }
 
-  private async cancel(): Promise<void> {
+  async cancel(): Promise<void> {
     const { api, terminal } = this.context;
     try {
       await api.post(`/v1/execs/${this.execId}/cancel`, undefined, ExecSchema, this.detached.signal);

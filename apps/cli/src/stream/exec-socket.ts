@@ -23,6 +23,14 @@ export const EndMessage = z.looseObject({
   state: z.string(),
   exitCode: z.number().int().nullable(),
   signal: z.string().nullable(),
+  exec: z
+    .looseObject({
+      failure: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
+      exitRecord: z
+        .looseObject({ startFailure: z.looseObject({ code: z.string() }).nullable().optional() })
+        .nullable(),
+    })
+    .optional(),
 });
 export type EndMessage = z.infer<typeof EndMessage>;
 

@@ -8,9 +8,21 @@ export interface Terminal {
   readonly json: boolean;
 }
 
+/** The reader went away, as `head` does when it has enough. */
+export class OutputClosedError extends Error {
+  override readonly name = 'OutputClosedError';
+}
+
 /** Waits while the reader is slow, so that nothing piles up here. */
 export async function write(stream: Writable, bytes: Uint8Array | string): Promise<void> {
-  if (!stream.write(bytes)) await once(stream, 'drain');
+  if (stream.destroyed || stream.errored) throw new OutputClosedError('Nobody reads the output.');
+  if (stream.write(bytes)) return;
+  try {
+    await once(stream, 'drain');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    throw new OutputClosedError('Nobody reads the output.', { cause: error });
+  }
 }
 
 export function note(terminal: Terminal, text: string): void {

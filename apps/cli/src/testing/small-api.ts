@@ -10,7 +10,7 @@ export interface Subscription {
   readonly socket: WebSocket;
   ack(): void;
   output(stream: 1 | 2, streamOffset: number, text: string, position: number): void;
-  end(end: { state: string; exitCode: number | null; signal: string | null }): void;
+  end(end: { state: string; exitCode: number | null; signal: string | null; exec?: object }): void;
 }
 
 export type Respond = (
