@@ -12,6 +12,7 @@ import { AnswerInterceptor } from './http/answer.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RouteTable } from './http/route-table.js';
 import { SchemaPipe } from './http/schema.pipe.js';
+import { OpenApiController } from './openapi/openapi.controller.js';
 import { OperationLauncher } from './operations/operation-launcher.js';
 import { OperationsController } from './operations/operations.controller.js';
 import { OperationsService } from './operations/operations.service.js';
@@ -35,6 +36,7 @@ export const CONTROLLERS: readonly Type[] = [
   OutputController,
   OperationsController,
   HealthController,
+  OpenApiController,
 ];
 
 const SERVICES: readonly Provider[] = [

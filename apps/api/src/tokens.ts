@@ -40,6 +40,5 @@ export const HEALTH_PROBES = Symbol('HealthProbes');
 export const ROUTES = Symbol('Routes');
 /** Closed when the last request has been answered. */
 export const ADAPTERS = Symbol('Adapters');
-export const OPENAPI = Symbol('OpenApi');
 
 export type { Logger };

@@ -64,7 +64,11 @@ export class SocketSession {
     this.working = this.working
       .then(() => this.handle(bytes, isBinary))
       .then(() => this.outbox.room())
-      .then(() => this.socket.resume());
+      .then(() => this.socket.resume())
+      .catch((error: unknown) => {
+        this.log.error({ requestId: this.requestId, err: error }, 'A message could not be dealt with.');
+        this.close('internal');
+      });
   }
 
   private async handle(bytes: Uint8Array, isBinary: boolean): Promise<void> {

@@ -1,0 +1,87 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ADMIN, startTestApp } from '../../../test/fakes/api-app.js';
+import { MemoryWorld } from '../../../test/fakes/memory-world.js';
+import { CONTROLLERS } from './app.module.js';
+import { RouteTable, type Route } from './http/route-table.js';
+
+const UNKNOWN = '0190b0a0-0000-7000-8000-000000000000';
+const { routes } = RouteTable.of(CONTROLLERS);
+const named = (some: readonly Route[]) =>
+  some.map((route) => [`${route.method} ${route.path}`, route] as const);
+const guarded = routes.filter(({ access }) => access !== 'anonymous');
+
+/** Bodies that are valid where a route wants one. */
+const BODIES: Readonly<Record<string, object>> = {
+  'POST /v1/sandboxes': { owner: 'u1' },
+  'POST /v1/sandboxes/:sandboxId/execs': { command: 'true' },
+  'POST /api/super/users/:userId/exec': { command: 'true' },
+  'POST /v1/operations/:operationId/retry': { step: 'create_container', parkNo: 1 },
+  'POST /v1/operations/:operationId/abort': { step: 'create_container', parkNo: 1 },
+};
+
+describe('every route', () => {
+  let world: MemoryWorld;
+  let app: NestFastifyApplication;
+
+  beforeAll(async () => {
+    world = new MemoryWorld();
+    app = await startTestApp(world);
+  });
+  afterAll(async () => await app.close());
+
+  async function call(route: Route, headers: Record<string, string>, payload?: string | object) {
+    const url = route.path.replace(':userId', 'u1').replaceAll(/:[A-Za-z]+/g, UNKNOWN);
+    return await app.inject({
+      method: route.method as 'GET',
+      url,
+      headers: payload === undefined ? headers : { 'content-type': 'application/json', ...headers },
+      ...(payload === undefined ? {} : { payload }),
+    });
+  }
+
+  it('is known to the router', () => {
+    const fastify = app.getHttpAdapter().getInstance();
+    for (const { method, path } of routes) {
+      expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
+    }
+    expect(routes.length).toBe(19);
+  });
+
+  it('without a secret is one of the few that may be', () => {
+    const anonymous = routes.filter(({ access }) => access === 'anonymous').map(({ path }) => path);
+    expect(anonymous.toSorted()).toEqual(['/health', '/health/live', '/health/ready', '/openapi.json']);
+  });
+
+  it.each(named(guarded))('%s refuses a stranger before it looks at anything', async (name, route) => {
+    for (const headers of [{}, { 'x-admin-secret': 'wrong' }, { 'x-admin-secret': '' }]) {
+      for (const payload of [BODIES[name], '{"broken']) {
+        const response = await call(route, headers as Record<string, string>, payload);
+        expect(response.statusCode).toBe(401);
+        expect(response.headers['content-type']).toContain('application/problem+json');
+        expect(response.json()).toMatchObject({
+          code: 'unauthenticated',
+          requestId: response.headers['x-request-id'],
+        });
+      }
+    }
+    expect(world.sandboxes.rows.size + world.execs.rows.size + world.operations.rows.size).toBe(0);
+  });
+
+  it.each(named(guarded.filter(({ path }) => /:(?!userId)/.test(path))))(
+    '%s does not find what is not there',
+    async (name, route) => {
+      const response = await call(route, ADMIN, BODIES[name]);
+      expect(response.statusCode).toBe(404);
+      expect(response.json()).toMatchObject({ code: 'not_found' });
+    },
+  );
+
+  it.each(named(routes))('%s sends its security headers', async (_name, route) => {
+    const response = await call(route, {});
+    expect(response.headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    });
+    expect(response.headers).not.toHaveProperty('access-control-allow-origin');
+  });
+});
