@@ -1,3 +1,3 @@
 import { handOver } from './entry/hand-over.mjs';
 
-await handOver('doctor', { needsProduct: () => false });
+await handOver('doctor');

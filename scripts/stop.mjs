@@ -1,3 +1,3 @@
 import { handOver } from './entry/hand-over.mjs';
 
-await handOver('stop', { needsProduct: () => false });
+await handOver('stop');

@@ -25,26 +25,24 @@ const PRODUCT_STAGE = {
   command: ['npm', 'run', '--silent', 'build'],
 };
 
-/** Runs `main` of dist/scripts/launcher/{command}.js after everything that it needs is there. */
-export async function handOver(command, { needsProduct }) {
+/** Runs `main` of dist/scripts/launcher/{command}.js. It gets a way to build the product, for when it knows that it needs it. */
+export async function handOver(command) {
   const argv = process.argv.slice(2);
   if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(`${USAGE[command]}\n`);
     return;
   }
+  const options = { verbose: argv.includes('--verbose') };
   try {
-    const options = { verbose: argv.includes('--verbose') };
     assertNodeVersion();
     await installDependencies(ROOT, options);
     await buildStage(ROOT, LAUNCHER_STAGE, options);
-    if (needsProduct(argv)) await buildStage(ROOT, PRODUCT_STAGE, options);
+    const launcher = pathToFileURL(resolve(ROOT, `dist/scripts/launcher/${command}.js`)).href;
+    const { main } = await import(launcher);
+    process.exitCode = await main(argv, ROOT, () => buildStage(ROOT, PRODUCT_STAGE, options));
   } catch (error) {
     if (!(error instanceof SetupProblem)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;
-    return;
   }
-  const launcher = pathToFileURL(resolve(ROOT, `dist/scripts/launcher/${command}.js`)).href;
-  const { main } = await import(launcher);
-  process.exitCode = await main(argv, ROOT);
 }

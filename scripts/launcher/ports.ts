@@ -49,6 +49,7 @@ export class PortChooser {
   constructor(private readonly say: (text: string) => void) {}
 
   async choose(request: PortRequest): Promise<number> {
+    let wasHeld = false;
     for (
       let port = request.preferred;
       port < request.preferred + PORTS_TRIED_MAX && port <= PORT_MAX;
@@ -58,8 +59,7 @@ export class PortChooser {
       // Taken before it is looked at: another component may be choosing at the same moment.
       this.taken.add(port);
       if (await isFree(request.host, port)) {
-        if (port !== request.preferred)
-          this.say(`${request.name} takes port ${port} instead of ${request.preferred}.`);
+        if (wasHeld) this.say(`${request.name} takes port ${port} instead.`);
         return port;
       }
       const holder = `Port ${port} (${request.name}) is held by ${describePortHolder(port)}.`;
@@ -70,6 +70,7 @@ export class PortChooser {
           'end that process, or choose another port',
         );
       }
+      wasHeld = true;
       this.say(holder);
     }
     throw new SetupProblem(

@@ -1,12 +1,15 @@
 import { plainEnvironment, type LaunchContext } from './context.js';
 import type { Infrastructure } from './infrastructure.js';
 
-export interface ProductPlaces {
-  readonly runnerDirectory: string;
-  readonly baseImage: string;
+export interface ProductPorts {
   readonly apiPort: number;
   readonly workerStreamPort: number;
   readonly workerHealthPort: number;
+}
+
+export interface ProductPlaces extends ProductPorts {
+  readonly runnerDirectory: string;
+  readonly baseImage: string;
 }
 
 /**

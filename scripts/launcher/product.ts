@@ -3,7 +3,7 @@ import type { LaunchContext } from './context.js';
 import { runDemo } from './demo.js';
 import { ensureBaseImage } from './base-image.js';
 import { buildRunner } from './runner-build.js';
-import { productEnvironment } from './product-environment.js';
+import { productEnvironment, type ProductPorts } from './product-environment.js';
 import { probeHttp } from './probes.js';
 import type { RunFile } from './run-file.js';
 import type { Infrastructure } from './infrastructure.js';
@@ -23,6 +23,7 @@ const HTTP_OK = 200;
 export async function bringUpProduct(
   context: LaunchContext,
   infrastructure: Infrastructure,
+  ports: ProductPorts,
   runFile: RunFile,
 ): Promise<string> {
   const { reporter } = context;
@@ -30,17 +31,18 @@ export async function bringUpProduct(
     reporter.step('runner', (say) => buildRunner(context, say)),
     reporter.step('base image', (say) => ensureBaseImage(context, infrastructure.dockerHost, say)),
   ]);
-  const ports = await choosePorts(context);
   const env = productEnvironment(context, infrastructure, { runnerDirectory, baseImage, ...ports });
   await migrate(context, env.shared);
-  await startWorker(context, env.worker, ports.workerHealthPort);
-  const apiUrl = await startApi(context, env.api, ports.apiPort);
+  const [apiUrl] = await Promise.all([
+    startApi(context, env.api, ports.apiPort),
+    startWorker(context, env.worker, ports.workerHealthPort),
+  ]);
   runFile.update({ phase: 'ready', apiUrl });
   await runDemo(context, apiUrl);
   return apiUrl;
 }
 
-async function choosePorts(context: LaunchContext) {
+export async function chooseProductPorts(context: LaunchContext): Promise<ProductPorts> {
   const { apiHost, apiPort, portBase, strictPorts } = context.options;
   const { ports } = context;
   const choose = (name: string, host: string, preferred: number) =>

@@ -9,7 +9,7 @@ import { addresses, bringUpInfrastructure } from './infrastructure.js';
 import { acquireInstanceLock } from './instance-lock.js';
 import { PortChooser } from './ports.js';
 import { isAlive, observeProcess, type ProcessIdentity } from './process-identity.js';
-import { bringUpProduct } from './product.js';
+import { bringUpProduct, chooseProductPorts } from './product.js';
 import { Reporter } from './reporter.js';
 import { COMPONENT_NAMES, readRunFile, RUN_FILE_VERSION, RunFile, type RunState } from './run-file.js';
 import { loadOrCreateSecrets } from './secrets-file.js';
@@ -22,7 +22,11 @@ const LEFTOVER_STOP_TIMEOUT_MS = 10_000;
 const ENDED_ON_STOP = COMPONENT_NAMES.filter((name) => name !== 'dockerd' && name !== 'containerd');
 
 /** `npm start`: brings everything up, stays as its supervisor, and ends it in order on Ctrl+C or SIGTERM. */
-export async function main(argv: readonly string[], root: string): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  root: string,
+  buildProduct: () => Promise<void>,
+): Promise<number> {
   const interruption = listenForInterruption();
   try {
     const options = parseStartArguments(argv, process.env);
@@ -30,6 +34,7 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
     prepareState(state);
     const lock = await acquireInstanceLock(state.root);
     if (lock === undefined) return tellThatItRuns(state);
+    if (!options.onlyInfra) await buildProduct();
     return await supervise(options, state, root, interruption);
   } catch (error) {
     if (!(error instanceof SetupProblem)) throw error;
@@ -93,15 +98,17 @@ async function bringUpEverything(
 ): Promise<void> {
   const { reporter, options } = context;
   reporter.line(`Berth in ${context.state.root}`);
+  // Before the components choose theirs: the API's port is the one that people know.
+  const ports = options.onlyInfra ? undefined : await chooseProductPorts(context);
   const infrastructure = await bringUpInfrastructure(context, interruption);
   runFile.update(addresses(infrastructure));
-  if (options.onlyInfra) {
+  if (ports === undefined) {
     await reporter.step('base image', (say) => ensureBaseImage(context, infrastructure.dockerHost, say));
     runFile.update({ phase: 'ready' });
     printInfraBanner(context, infrastructure);
     return;
   }
-  const apiUrl = await bringUpProduct(context, infrastructure, runFile);
+  const apiUrl = await bringUpProduct(context, infrastructure, ports, runFile);
   printBanner(context, infrastructure, apiUrl);
 }
 

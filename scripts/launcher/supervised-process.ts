@@ -33,6 +33,7 @@ export class SupervisedProcess {
   private readonly policy = new RestartPolicy();
   private readonly stopping = new AbortController();
   private current: Incarnation | undefined;
+  private starting: Promise<void> = Promise.resolve();
   private watching: Promise<void> = Promise.resolve();
 
   constructor(
@@ -43,18 +44,8 @@ export class SupervisedProcess {
 
   /** Starts the component and waits until it answers. An early death is tried again a few times, then it is an error. */
   async start(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const incarnation = await this.spawn();
-      const failure = await this.waitUntilReady(incarnation, signal);
-      if (failure === undefined) {
-        this.watching = this.watch(incarnation);
-        return;
-      }
-      await this.end(incarnation);
-      this.events.onProcess(undefined);
-      if (attempt === FIRST_START_ATTEMPTS_MAX) throw new Error(this.describeFailure(failure));
-      await pause(this.policy.onDeath(0).delayMs, signal);
-    }
+    this.starting = this.tryToStart(AbortSignal.any([signal, this.stopping.signal]));
+    await this.starting;
   }
 
   /** Takes over a living process that an earlier supervisor has started. */
@@ -77,7 +68,8 @@ export class SupervisedProcess {
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    // The watch may be starting the component again at this moment; only after it nothing new appears.
+    // The component may be starting (again) at this moment; only after that nothing new appears.
+    await Promise.allSettled([this.starting]);
     await this.watching;
     if (this.current !== undefined) await this.end(this.current);
     this.events.onProcess(undefined);
@@ -87,6 +79,21 @@ export class SupervisedProcess {
   async detach(): Promise<void> {
     this.stopping.abort();
     await this.watching;
+  }
+
+  private async tryToStart(signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const incarnation = await this.spawn();
+      const failure = await this.waitUntilReady(incarnation, signal);
+      if (failure === undefined) {
+        this.watching = this.watch(incarnation);
+        return;
+      }
+      await this.end(incarnation);
+      this.events.onProcess(undefined);
+      if (attempt === FIRST_START_ATTEMPTS_MAX) throw new Error(this.describeFailure(failure));
+      await pause(this.policy.onDeath(0).delayMs, signal);
+    }
   }
 
   private async spawn(): Promise<Incarnation> {
