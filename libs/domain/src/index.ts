@@ -53,6 +53,14 @@ export type {
 } from './ports/stores.port.js';
 export type { Topic, WakeReceiver, WakeSender } from './ports/wake.port.js';
 export type { ContainerEngine, ContainerSpec, ContainerView, SandboxRef } from './ports/engine.port.js';
+export { OBJECT_PAGE_SIZE_MAX } from './ports/object-store.port.js';
+export type {
+  GetObjectOptions,
+  ObjectBody,
+  ObjectPage,
+  ObjectStore,
+  StoredObject,
+} from './ports/object-store.port.js';
 export type {
   RunState,
   WorkflowInspector,
