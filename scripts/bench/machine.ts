@@ -1,4 +1,4 @@
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import Docker from 'dockerode';
 import type { RunningInstance } from './running-instance.js';
 
@@ -13,6 +13,8 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly docker: string;
+  /** Processes that wanted a core in the minute before: what else went on. */
+  readonly loadBefore: number;
 }
 
 export async function describeMachine(instance: RunningInstance): Promise<Machine> {
@@ -28,5 +30,6 @@ export async function describeMachine(instance: RunningInstance): Promise<Machin
     kernel: release(),
     node: process.version,
     docker,
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 10) / 10,
   };
 }

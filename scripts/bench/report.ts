@@ -11,7 +11,7 @@ export function textReport(machine: Machine, report: ExecReport): string {
   ];
   return [
     `${machine.date}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGib} GiB,`,
-    `kernel ${machine.kernel}, Node ${machine.node}, Docker ${machine.docker}; ${report.raw.count} of each, interleaved`,
+    `kernel ${machine.kernel}, Node ${machine.node}, Docker ${machine.docker}, load before ${machine.loadBefore}; ${report.raw.count} of each, interleaved`,
     '',
     '| | p50 ms | p95 ms | of raw (p50) |',
     '| --- | --- | --- | --- |',

@@ -162,6 +162,15 @@ describe('berth', () => {
     });
   });
 
+  test('gives the options after `exec ls` to it, and refuses those before it', async () => {
+    await berth('exec', 'ls', '-s', 's-1', '--owner', 'u1', '--json');
+    expect(received.map((one) => one.path)).toEqual(['/v1/execs?limit=50&sandboxId=s-1&owner=u1']);
+    const seen = await berth('exec', '-s', 's-1', 'ls');
+    expect(seen.code).toBe(255);
+    expect(seen.err).toContain('To run `ls` in a sandbox put it after `--`');
+    expect(received).toHaveLength(1);
+  });
+
   test('says how to start an API that is not there', async () => {
     await api.stop();
     const seen = await berth('sandbox', 'ls');

@@ -27,7 +27,7 @@ or in the .berth folder that \`npm start\` keeps in this folder or above it.`;
 export async function run(argv: readonly string[], process: Process): Promise<number> {
   // What follows `--` belongs to the remote command, even where it looks like a command of ours (`-- ls`).
   const end = argv.indexOf('--');
-  const own = end < 0 ? argv : argv.slice(0, end);
+  const own = withJsonFirst(end < 0 ? argv : argv.slice(0, end));
   const remote = end < 0 ? [] : argv.slice(end + 1);
   const program = new Command();
   const session = new Session(process, remote, () => program.opts<GlobalFlags>());
@@ -47,11 +47,19 @@ export async function run(argv: readonly string[], process: Process): Promise<nu
   }
 }
 
+/** `--json` is meant for all of the command line, wherever it stands in it. */
+function withJsonFirst(argv: readonly string[]): string[] {
+  const rest = argv.filter((argument) => argument !== '--json');
+  return rest.length < argv.length ? ['--json', ...rest] : rest;
+}
+
 function configure(program: Command, process: Process): void {
   program
     .name('berth')
     .description('Runs commands in sandboxes, and shows what runs.')
-    .option('--json', 'print whole resources as JSON')
+    // What stands after a command belongs to it, also where one above it has an option of that name.
+    .enablePositionalOptions()
+    .option('--json', 'print whole resources as JSON; may stand anywhere before `--`')
     .option('--url <address>', 'the address of the API')
     .option(
       '--admin-secret <secret>',

@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { ExecSchema, pageOf, type ExecResource } from '../api/resources.js';
 import { execBodyOf, type ExecOptions } from '../exec/exec-request.js';
 import { followExec, startExec } from '../exec/run-exec.js';
+import { CliError } from '../terminal/cli-error.js';
 import { show, tableOf, write } from '../terminal/terminal.js';
 import type { Session } from './session.js';
 
@@ -21,11 +22,13 @@ Ctrl+C cancels the exec and waits for its end; a second Ctrl+C stops watching it
 When nobody reads its output any more, as in \`| head\`, the exec is canceled.`;
 
 export function addExecCommands(program: Command, session: Session): void {
-  const exec = program
+  const exec: Command = program
     .command('exec')
     .summary('run a command in a sandbox, stream it and exit as it did')
     .description('Runs what stands after `--` in a sandbox, streams its output and exits as it did.')
     .usage('[options] -- COMMAND [ARGUMENT…]')
+    .enablePositionalOptions()
+    .hook('preSubcommand', (_, subcommand) => refuseOwnOptions(exec, subcommand.name()))
     .option('-s, --sandbox <id>', 'the sandbox by its id')
     .option('-o, --owner <name>', 'the owner of the sandbox (default: BERTH_OWNER, or you)')
     .option('-n, --name <name>', 'the name of the sandbox (default: "default")')
@@ -78,6 +81,16 @@ interface OutputOptions {
   readonly stream?: string;
   readonly from?: number;
   readonly follow?: boolean;
+}
+
+/** `berth exec -s ID ls` is more likely a forgotten `--` than a list. */
+function refuseOwnOptions(exec: Command, subcommand: string): void {
+  const given = Object.keys(exec.opts()).filter((name) => exec.getOptionValueSource(name) === 'cli');
+  if (given.length === 0) return;
+  throw new CliError(
+    `--${given[0]} does not go before \`${subcommand}\`.`,
+    `To run \`${subcommand}\` in a sandbox put it after \`--\`; otherwise put the options after it.`,
+  );
 }
 
 const execPath = (id: string): string => `/v1/execs/${encodeURIComponent(id)}`;
