@@ -50,9 +50,7 @@ export function createHostRole(
       engine,
       wake,
       log,
-      onRunning: async (sandbox) => {
-        for (const id of await execs.listStartable(sandbox.id)) await runs.wakeExec(id);
-      },
+      onRunning: (sandbox) => supervisor.continueQueue(sandbox.id),
     },
     hostId,
   );

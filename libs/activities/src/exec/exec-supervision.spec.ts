@@ -159,7 +159,10 @@ function supervisor(): ExecSupervisor {
     sandboxes: { get: async () => ({ image: 'image' }) },
     engine: {
       inspect: async () => ({ state: container, exitCode: container === 'exited' ? 137 : null, oomKilled }),
-      connect: async () => runner.connection(),
+      connect: async () => {
+        if (container !== 'running') throw unreachable();
+        return runner.connection();
+      },
       drain: async () => runner.connection(),
     },
     wake: { wake: () => undefined },

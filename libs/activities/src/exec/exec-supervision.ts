@@ -21,7 +21,7 @@ import { Backoff, whileAway } from '../patience.js';
 import { chunkFrom, progressAfter, type Progress } from './chunk.js';
 import { coalesce } from './coalesce.js';
 import type { ExecSupervisorPorts } from './exec-supervisor.js';
-import { reach, SuspendedError, type Reached } from './reach.js';
+import { containerOf, reach, SuspendedError, type Reached } from './reach.js';
 
 /** The row moved under this writer: somebody else appended, or the exec has ended. */
 class FencedError extends Error {
@@ -61,12 +61,12 @@ export class ExecSupervision {
       try {
         const reached = await reach(this.ports.engine, this.ports.sandboxes, exec);
         silence.broken();
-        if (await this.followOnce(exec, reached)) return await this.openQueue();
+        if (await this.followOnce(exec, reached)) return;
         backoff.reset();
       } catch (error) {
         this.detached.throwIfAborted();
         const end = this.endAfter(error, exec, silence);
-        if (end && (await this.end(exec, end))) return await this.openQueue();
+        if (end && (await this.end(exec, end))) return;
         await backoff.pause(this.detached);
       }
     }
@@ -98,7 +98,7 @@ export class ExecSupervision {
     return undefined;
   }
 
-  private async follow(exec: Exec, { connection, live, container }: Reached): Promise<boolean> {
+  private async follow(exec: Exec, { connection, live }: Reached): Promise<boolean> {
     let progress: Progress = {
       position: exec.committedPosition,
       stdoutBytes: exec.stdoutBytes,
@@ -114,7 +114,7 @@ export class ExecSupervision {
         if (ended && live) await this.forget(connection);
         return ended;
       } else {
-        return await this.end(exec, lostUnder(container, event));
+        return await this.end(exec, lostUnder(await this.ports.engine.inspect(containerOf(exec)), event));
       }
     }
     throw new DomainError('runner_unreachable', 'The runner stopped without saying how the exec ended.');
@@ -165,17 +165,6 @@ export class ExecSupervision {
     if (isDomainError(error, 'dependency_unavailable')) return undefined;
     if (!silence.tooLong()) return undefined;
     return lostEnd(evidence(exec, { runner: 'silent', note: 'The runner of the sandbox does not answer.' }));
-  }
-
-  /** The next of the queue may start. A wake-up that fails is made good by the Workflow's own look. */
-  private async openQueue(): Promise<void> {
-    try {
-      for (const id of await this.ports.execs.listStartable(this.exec.sandboxId)) {
-        await this.ports.signaller.wakeExec(id);
-      }
-    } catch (error) {
-      this.ports.log.warn({ err: error, sandboxId: this.exec.sandboxId }, 'Waking the queue failed.');
-    }
   }
 
   private changed(): void {

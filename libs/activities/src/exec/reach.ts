@@ -1,9 +1,11 @@
 import {
   DomainError,
+  isDomainError,
   type ContainerEngine,
   type ContainerView,
   type Exec,
   type RunnerConnection,
+  type SandboxRef,
   type SandboxStore,
 } from '#domain';
 
@@ -11,7 +13,6 @@ import {
 export interface Reached {
   readonly connection: RunnerConnection;
   readonly live: boolean;
-  readonly container: ContainerView;
 }
 
 /** The container is there and does nothing, by somebody's wish: its commands go on when it does. */
@@ -21,22 +22,26 @@ export class SuspendedError extends DomainError {
   }
 }
 
-/** Finds the way to an exec's spool: through the runner of its own container generation, or past it if that is dead. */
+/**
+ * Finds the way to an exec's spool: through the runner of its own container generation, or past it if that is dead. The
+ * engine is asked for the container's state only where no channel can be had.
+ */
 export async function reach(engine: ContainerEngine, sandboxes: SandboxStore, exec: Exec): Promise<Reached> {
-  if (exec.generation === null) throw new TypeError(`Exec ${exec.id} is not claimed.`);
-  const ref = { sandboxId: exec.sandboxId, generation: exec.generation };
-  const container = await engine.inspect(ref);
-  switch (container.state) {
-    case 'running':
-      return { connection: await engine.connect(ref), live: true, container };
-    case 'paused':
-    case 'restarting':
-      throw new SuspendedError(container.state);
-    case 'created':
-    case 'exited':
-    case 'missing': {
-      const { image } = await sandboxes.get(exec.sandboxId);
-      return { connection: await engine.drain(ref, image), live: false, container };
-    }
+  const ref = containerOf(exec);
+  try {
+    return { connection: await engine.connect(ref), live: true };
+  } catch (error) {
+    if (isDomainError(error, 'dependency_unavailable')) throw error;
+    const { state } = await engine.inspect(ref);
+    if (state === 'running') throw error;
+    if (state === 'paused' || state === 'restarting') throw new SuspendedError(state);
+    const { image } = await sandboxes.get(exec.sandboxId);
+    return { connection: await engine.drain(ref, image), live: false };
   }
+}
+
+/** The container that an exec was claimed for: of its sandbox, and of the generation at the claim. */
+export function containerOf(exec: Exec): SandboxRef {
+  if (exec.generation === null) throw new TypeError(`Exec ${exec.id} is not claimed.`);
+  return { sandboxId: exec.sandboxId, generation: exec.generation };
 }
