@@ -9,6 +9,7 @@ import {
   PostgresWakeReceiver,
   PostgresWakeSender,
 } from '#postgres';
+import { S3ObjectStore } from '#s3';
 import { TemporalConnection, TemporalWorkflowRuns } from '#temporal';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
@@ -35,6 +36,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
   );
   await wakeReceiver.start();
   const hosts = new PostgresHostStore(database);
+  const objects = new S3ObjectStore(config.s3);
   return {
     ports: {
       sandboxes: new PostgresSandboxStore(database),
@@ -44,12 +46,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
       wakeReceiver,
       wakeSender,
       workflows: new TemporalWorkflowRuns(temporal),
-      probes: [
-        postgresProbe(database),
-        temporalProbe(temporal),
-        hostProbe(hosts),
-        s3Probe(config.s3.endpoint),
-      ],
+      probes: [postgresProbe(database), temporalProbe(temporal), hostProbe(hosts), s3Probe(objects)],
     },
     close: async () => {
       await wakeSender.flush();

@@ -1,9 +1,7 @@
-import type { HostStore } from '#domain';
+import type { HostStore, ObjectStore } from '#domain';
 import type { Database } from '#postgres';
 import type { TemporalConnection } from '#temporal';
 import type { HealthProbe } from './health.service.js';
-
-const S3_DEADLINE_MS = 1_000;
 
 export const postgresProbe = (database: Database): HealthProbe => ({
   name: 'postgres',
@@ -36,17 +34,12 @@ export const hostProbe = (hosts: HostStore): HealthProbe => ({
   },
 });
 
-/** Any answer will do, also a refusal: it is the host's part to write objects, and only there are the keys used. */
-export const s3Probe = (endpoint: string): HealthProbe => ({
+/** Asks for the bucket, with the keys, and makes it where it is not there: nothing else would before the first object. */
+export const s3Probe = (objects: ObjectStore): HealthProbe => ({
   name: 's3',
   neededForReady: false,
   check: async () => {
-    const response = await fetch(endpoint, {
-      method: 'HEAD',
-      redirect: 'manual',
-      signal: AbortSignal.timeout(S3_DEADLINE_MS),
-    });
-    const answered = response.status < 500;
-    return { state: answered ? 'up' : 'down', detail: `It answers with status ${response.status}.` };
+    await objects.ensureBucket();
+    return { state: 'up', detail: 'The bucket is there.' };
   },
 });
