@@ -18,9 +18,10 @@ const (
 	// headerBytes are the length field, the type and the request id.
 	headerBytes = 9
 	// countedBytes are those of the header that the length field counts.
-	countedBytes   = 5
-	LengthMax      = 1 << 20
-	readBufferSize = 64 << 10
+	countedBytes = 5
+	LengthMax    = 1 << 20
+	// readBufferBytes is small, because init has a reader for each exec; a large payload is read past the buffer.
+	readBufferBytes = 4 << 10
 )
 
 // ErrProtocol says that the other side broke the rules of the channel.
@@ -40,7 +41,7 @@ type Reader struct {
 }
 
 func NewReader(from io.Reader, lengthMax uint32) *Reader {
-	return &Reader{buffered: bufio.NewReaderSize(from, readBufferSize), lengthMax: lengthMax}
+	return &Reader{buffered: bufio.NewReaderSize(from, readBufferBytes), lengthMax: lengthMax}
 }
 
 // Read returns the next message. io.EOF comes only between two messages.
