@@ -1,0 +1,147 @@
+import { DomainError, execId, hostId, ownerId, sandboxId, tenantId, type ExecId } from '#domain';
+import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
+import { ExecReader, type ReadOptions } from './exec-reader.js';
+import { placedFramesOf } from './frame-position.js';
+import { slicesOf } from './stream-slices.js';
+
+const ID = execId('0190b0a0-0000-7000-8000-000000000001');
+const TENANT = tenantId('default');
+
+/** Small numbers that look random and are the same in each run. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ;) {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    yield Math.floor(state / 65_536);
+  }
+}
+
+async function worldWithExec(): Promise<MemoryWorld> {
+  const world = new MemoryWorld();
+  const sandbox = sandboxId('0190b0a0-0000-7000-8000-000000000002');
+  const owner = ownerId('u1');
+  await world.sandboxes.ensureStarted(
+    {
+      id: sandbox,
+      tenantId: TENANT,
+      ownerId: owner,
+      name: 'x',
+      image: 'i',
+      tier: 'small',
+      hostId: hostId('h'),
+    },
+    {
+      id: 'op' as never,
+      tenantId: TENANT,
+      ownerId: owner,
+      sandboxId: sandbox,
+      kind: 'start',
+      requestHash: '',
+    },
+  );
+  const request = {
+    argv: ['a'],
+    env: {},
+    workingDirectory: null,
+    timeoutSeconds: 1,
+    queueTimeoutSeconds: 1,
+    outputBytesMax: 1,
+  };
+  await world.execs.create({
+    id: ID,
+    tenantId: TENANT,
+    ownerId: owner,
+    sandboxId: sandbox,
+    request,
+    requestHash: '',
+  });
+  await world.run(ID);
+  return world;
+}
+
+const optionsOf = (change: Partial<ReadOptions>): ReadOptions => ({
+  of: 'frames',
+  from: 0,
+  follow: true,
+  signal: new AbortController().signal,
+  ...change,
+});
+
+describe('the reader of an exec', () => {
+  it('gives every byte once, whatever is written while it reads', async () => {
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const world = await worldWithExec();
+      const reader = new ExecReader(world.execs, world.wakes);
+      const random = numbers(seed);
+      const written: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
+      const readers = [streamOf(reader, ID, 'stdout'), streamOf(reader, ID, 'stderr')];
+      const framed = framesOf(reader, ID);
+      for (let n = 0; n < 50; n += 1) {
+        const stream = random.next().value % 2 === 0 ? 'stdout' : 'stderr';
+        const data = `${n}:${'x'.repeat(random.next().value % 50)};`;
+        written[stream] += data;
+        world.wakes.mute = random.next().value % 5 === 0;
+        await world.print(ID, { stream, data });
+        if (random.next().value % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      world.wakes.mute = false;
+      await world.end(ID);
+      expect(await Promise.all(readers)).toEqual([written.stdout, written.stderr]);
+      expect(await framed).toEqual(written);
+      expect(world.wakes.topicCount).toBe(0);
+    }
+  });
+
+  it('holds one fetch at a time and gives its turn back', async () => {
+    const world = await worldWithExec();
+    for (let n = 0; n < 40; n += 1) await world.print(ID, { stream: 'stdout', data: 'x'.repeat(50_000) });
+    await world.end(ID);
+    let held = 0;
+    let turns = 0;
+    const turn = async (): Promise<() => void> => {
+      await Promise.resolve();
+      turns += 1;
+      expect((held += 1)).toBe(1);
+      return () => (held -= 1);
+    };
+    const reader = new ExecReader(world.execs, world.wakes);
+    for await (const event of reader.read(ID, optionsOf({ turn }))) if (event.kind === 'end') break;
+    expect(held).toBe(0);
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  it('says that stored output is missing instead of ending', async () => {
+    const world = await worldWithExec();
+    await world.print(ID, { stream: 'stdout', data: 'lost' });
+    world.execs.chunks.clear();
+    await world.end(ID);
+    await expect(streamOf(new ExecReader(world.execs, world.wakes), ID, 'stdout')).rejects.toMatchObject({
+      code: 'spool_corrupt',
+    });
+  });
+
+  it('tells at once that the database is away when it does not follow', async () => {
+    const world = await worldWithExec();
+    world.execs.away = new DomainError('dependency_unavailable', 'Away.', { dependency: 'postgres' });
+    const events = new ExecReader(world.execs, world.wakes).read(ID, optionsOf({ follow: false }));
+    await expect(events.next()).rejects.toMatchObject({ code: 'dependency_unavailable' });
+  });
+});
+
+async function streamOf(reader: ExecReader, id: ExecId, stream: 'stdout' | 'stderr'): Promise<string> {
+  let text = '';
+  for await (const event of reader.read(id, optionsOf({ of: stream }))) {
+    if (event.kind !== 'chunk') continue;
+    for (const slice of slicesOf(event.chunk, stream, text.length)) text += Buffer.from(slice).toString();
+  }
+  return text;
+}
+
+async function framesOf(reader: ExecReader, id: ExecId): Promise<Record<string, string>> {
+  const text: Record<string, string> = { stdout: '', stderr: '' };
+  for await (const event of reader.read(id, optionsOf({}))) {
+    if (event.kind !== 'chunk') continue;
+    for (const { frame } of placedFramesOf(event.chunk, 0))
+      text[frame.stream] += Buffer.from(frame.payload).toString();
+  }
+  return text;
+}
