@@ -25,13 +25,19 @@ export async function bringUpInfrastructure(
     reporter.step('temporal', (say) => bringUpTemporal(context, say)),
     reporter.step('object storage', (say) => bringUpObjectStorage(context, say)),
   ] as const;
-  const firstFailure = Promise.all(parts).catch((error: unknown) => {
-    interruption.abort();
-    throw error;
-  });
+  const all = Promise.all(parts);
+  const failure = all.then(
+    () => undefined,
+    (error: unknown) => {
+      interruption.abort();
+      return { error };
+    },
+  );
   // Nothing may still be starting when the caller begins to end what was started.
   await Promise.allSettled(parts);
-  const [dockerHost, databaseUrl, temporal, objectStorage] = await firstFailure;
+  const failed = await failure;
+  if (failed !== undefined) throw failed.error;
+  const [dockerHost, databaseUrl, temporal, objectStorage] = await all;
   return { dockerHost, databaseUrl, temporal, objectStorage };
 }
 

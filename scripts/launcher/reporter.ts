@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { errorText } from './setup-problem.js';
+import { errorText, SetupInterrupted } from './setup-problem.js';
 
 const NAME_WIDTH = 14;
 const VERB_WIDTH = 10;
@@ -40,7 +40,8 @@ export class Reporter {
       this.row(name, result.verb, started, result.detail);
       return result.value;
     } catch (error) {
-      this.row(name, 'FAILED', started, errorText(error).split('\n')[0] ?? '');
+      if (error instanceof SetupInterrupted) this.row(name, 'left', started, '');
+      else this.row(name, 'FAILED', started, errorText(error).split('\n')[0] ?? '');
       throw error;
     } finally {
       clearInterval(progress);

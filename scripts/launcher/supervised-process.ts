@@ -13,7 +13,9 @@ import { errorText, SetupInterrupted } from './setup-problem.js';
 const PROBE_INTERVAL_MS = 50;
 /** A process that is not our child gives no exit event, so its death is seen by looking. */
 const ADOPTED_LOOK_INTERVAL_MS = 200;
-const FIRST_START_ATTEMPTS_MAX = 3;
+const FIRST_START_ATTEMPTS_MIN = 3;
+/** What an unclean end has left (a server process that finishes its last query, say) may be in the way for a moment. */
+const FIRST_START_PATIENCE_MS = 5_000;
 const TAIL_LINES = 12;
 
 export interface SupervisedProcessEvents {
@@ -82,6 +84,7 @@ export class SupervisedProcess {
   }
 
   private async tryToStart(signal: AbortSignal): Promise<void> {
+    const patienceEndsAt = Date.now() + FIRST_START_PATIENCE_MS;
     for (let attempt = 1; ; attempt++) {
       const incarnation = await this.spawn();
       const failure = await this.waitUntilReady(incarnation, signal);
@@ -91,7 +94,8 @@ export class SupervisedProcess {
       }
       await this.end(incarnation);
       this.events.onProcess(undefined);
-      if (attempt === FIRST_START_ATTEMPTS_MAX) throw new Error(this.describeFailure(failure));
+      if (attempt >= FIRST_START_ATTEMPTS_MIN && Date.now() > patienceEndsAt)
+        throw new Error(this.describeFailure(failure));
       await pause(this.policy.onDeath(0).delayMs, signal);
     }
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_DOCKER_HOST, pingEngine } from './engine-client.js';
 import { openLog, tailOfLog } from './log-file.js';
@@ -10,13 +10,12 @@ import { livingSupervisor, readRunFile, type RunState } from './run-file.js';
 import { removeInstance } from './sandbox-containers.js';
 import { layOutState, type StateDirectory } from './state-directory.js';
 import { stopInstance } from './stop.js';
-import { requireTool } from './tool.js';
+import { unmountBelow } from './unmount.js';
 
 /** Outside of the range from which the system takes the ports of outgoing connections, so that a restarted server gets its port back. */
 const PORT_BASE = 21_000;
 const START_TIMEOUT_MS = 20 * 60 * 1000;
 const LOOK_INTERVAL_MS = 100;
-const UNMOUNT_TIMEOUT_MS = 10_000;
 const TAIL_LINES = 30;
 const LIVE_STATE_DIRECTORY = '.berth';
 
@@ -106,15 +105,4 @@ async function answers(dockerHost: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** A killed engine leaves its mounts; a directory with a mount in it cannot be removed. */
-async function unmountBelow(directory: string): Promise<void> {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '');
-  const below = mounts
-    .filter((mount) => mount.startsWith(`${directory}/`))
-    .toSorted((a, b) => b.length - a.length);
-  for (const mount of below) await requireTool('umount', ['-l', mount], { timeoutMs: UNMOUNT_TIMEOUT_MS });
 }

@@ -68,7 +68,7 @@ async function answers(dockerHost: string): Promise<boolean> {
   );
 }
 
-async function startOwnEngine(context: LaunchContext): Promise<StepResult<string>> {
+export async function startOwnEngine(context: LaunchContext): Promise<StepResult<string>> {
   if (process.getuid?.() !== 0) {
     throw new SetupProblem(
       'No Docker engine answers, and only root can start one.',

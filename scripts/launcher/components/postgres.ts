@@ -23,6 +23,7 @@ const INIT_TIMEOUT_MS = 120_000;
 /** Recovery after an unclean end replays what the last checkpoint has not written yet. */
 const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 20_000;
+const SOCKET_LOCK = '.s.PGSQL.5432.lock';
 const ROLE = 'berth';
 const DATABASE = 'berth';
 /** Any id that is not 0 will do: PostgreSQL refuses to run as root, and in a user namespace the files stay root's outside. */
@@ -141,7 +142,7 @@ function describe(
     command: command as [string, ...string[]],
     env: plainEnvironment(context.environment),
     cwd: context.state.root,
-    prepare: () => clearStaleLock(dataDirectory),
+    prepare: () => clearStaleLocks(dataDirectory, socketDirectory),
     probe: async () => {
       await query(socketUrl(socketDirectory, 'postgres'), 'select 1');
     },
@@ -157,12 +158,15 @@ function asOrdinaryUser(command: readonly string[]): string[] {
   return ['unshare', '-U', `--map-user=${MAPPED_USER_ID}`, ...command];
 }
 
-/** A lock file whose process is not a PostgreSQL of this data directory is from an unclean end. */
-function clearStaleLock(dataDirectory: string): void {
-  const lock = join(dataDirectory, 'postmaster.pid');
-  const pid = readPid(lock);
-  if (pid === undefined || isPostgresOf(pid, dataDirectory)) return;
-  rmSync(lock, { force: true });
+/**
+ * A lock whose process is not a PostgreSQL of this data directory is from an unclean end. PostgreSQL itself takes any process of
+ * that pid for its owner, even a zombie that nobody has reaped.
+ */
+function clearStaleLocks(dataDirectory: string, socketDirectory: string): void {
+  for (const lock of [join(dataDirectory, 'postmaster.pid'), join(socketDirectory, SOCKET_LOCK)]) {
+    const pid = readPid(lock);
+    if (pid !== undefined && !isPostgresOf(pid, dataDirectory)) rmSync(lock, { force: true });
+  }
 }
 
 function isPostgresOf(pid: number, dataDirectory: string): boolean {
