@@ -47,6 +47,7 @@ export const MAY_IMPORT = [
   adapter('libs/postgres', ['pg', 'pg-connection-string', 'typeorm']),
   adapter('libs/docker', ['dockerode', 'docker-modem', 'tar-stream']),
   adapter('libs/s3', ['@aws-sdk/*', '@smithy/*']),
+  adapter('libs/stream', []),
   adapter('libs/temporal', ['@temporalio/client', '@temporalio/common', '#workflows/contract']),
   {
     folder: 'apps/api',
@@ -56,6 +57,7 @@ export const MAY_IMPORT = [
       '#postgres',
       '#temporal',
       '#s3',
+      '#stream',
       '@nestjs/*',
       '@fastify/*',
       'fastify',
@@ -81,6 +83,7 @@ export const MAY_IMPORT = [
       '#temporal',
       '#docker',
       '#s3',
+      '#stream',
       '@temporalio/worker',
       '@temporalio/common',
       'pino',

@@ -1,5 +1,6 @@
 import { encodeFrame, type Chunk, type ExecEnd, type ExecId, type Frame } from '#domain';
 import { MemoryExecs } from './memory-execs.js';
+import { MemoryHostLink } from './memory-host-link.js';
 import { MemoryHosts } from './memory-hosts.js';
 import { MemoryOperations } from './memory-operations.js';
 import { MemorySandboxes } from './memory-sandboxes.js';
@@ -18,6 +19,7 @@ export class MemoryWorld {
   readonly wakes = new MemoryWakes();
   readonly workflows = new MemoryWorkflows();
   readonly hosts = new MemoryHosts();
+  readonly hostLink = new MemoryHostLink();
   readonly operations = new MemoryOperations(this.now);
   readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
   readonly execs = new MemoryExecs(this.sandboxes.rows, this.now);
@@ -28,6 +30,7 @@ export class MemoryWorld {
       operations: this.operations,
       execs: this.execs,
       hosts: this.hosts,
+      hostLink: this.hostLink,
       wakeReceiver: this.wakes,
       wakeSender: this.wakes,
       workflows: this.workflows,

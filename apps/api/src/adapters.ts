@@ -10,6 +10,7 @@ import {
   PostgresWakeSender,
 } from '#postgres';
 import { S3ObjectStore } from '#s3';
+import { HttpHostLink } from '#stream';
 import { TemporalConnection, TemporalWorkflowRuns } from '#temporal';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
@@ -36,6 +37,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
   );
   await wakeReceiver.start();
   const hosts = new PostgresHostStore(database);
+  const hostLink = new HttpHostLink(hosts, config.adminSecret, log);
   const objects = new S3ObjectStore(config.s3);
   return {
     ports: {
@@ -43,12 +45,14 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
       operations: new PostgresOperationStore(database),
       execs: new PostgresExecStore(database),
       hosts,
+      hostLink,
       wakeReceiver,
       wakeSender,
       workflows: new TemporalWorkflowRuns(temporal),
       probes: [postgresProbe(database), temporalProbe(temporal), hostProbe(hosts), s3Probe(objects)],
     },
     close: async () => {
+      hostLink.close();
       await wakeSender.flush();
       await wakeReceiver.close();
       await temporal.close();

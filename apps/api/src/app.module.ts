@@ -87,6 +87,7 @@ function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logg
     { provide: tokens.HOST_STORE, useValue: ports.hosts },
     { provide: tokens.WAKE_RECEIVER, useValue: ports.wakeReceiver },
     { provide: tokens.WAKE_SENDER, useValue: ports.wakeSender },
+    { provide: tokens.HOST_LINK, useValue: ports.hostLink },
     { provide: tokens.WORKFLOWS, useValue: ports.workflows },
     { provide: tokens.HEALTH_PROBES, useValue: ports.probes },
     { provide: AdminSecret, useValue: new AdminSecret(config.adminSecret) },

@@ -21,6 +21,10 @@ export const ConfigSchema = z.object({
   BERTH_ADMIN_SECRET: z.string().min(SECRET_LENGTH_MIN),
   BERTH_API_HOST: z.string().min(1).default('127.0.0.1'),
   BERTH_API_PORT: z.coerce.number().int().min(0).max(PORT_MAX).default(3_000),
+  BERTH_EXEC_WORKFLOW: z
+    .string()
+    .regex(/^(always|afterSeconds:\d{1,2})$/, { error: 'must be always or afterSeconds:N' })
+    .default('always'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   BERTH_STATE_DIR: z.string().min(1).default('.berth'),
 });
@@ -38,6 +42,8 @@ export interface Config {
   };
   readonly baseImage: string;
   readonly adminSecret: string;
+  /** How old a live exec is when it gets a Workflow; 0 for each exec from its first moment. */
+  readonly execWorkflow: { readonly afterMs: number };
   readonly host: string;
   readonly port: number;
   readonly logLevel: z.infer<typeof ConfigSchema>['LOG_LEVEL'];
@@ -75,11 +81,16 @@ function configFrom(values: z.infer<typeof ConfigSchema>): Config {
     }),
     baseImage: values.BERTH_BASE_IMAGE,
     adminSecret: values.BERTH_ADMIN_SECRET,
+    execWorkflow: Object.freeze({ afterMs: afterMsOf(values.BERTH_EXEC_WORKFLOW) }),
     host: values.BERTH_API_HOST,
     port: values.BERTH_API_PORT,
     logLevel: values.LOG_LEVEL,
     stateDir: values.BERTH_STATE_DIR,
   });
+}
+
+function afterMsOf(setting: string): number {
+  return setting === 'always' ? 0 : Number(setting.split(':')[1]) * 1_000;
 }
 
 /** Only rules that are written here: a library's own message could quote the value. */

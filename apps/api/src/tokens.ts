@@ -1,5 +1,6 @@
 import type {
   ExecStore,
+  HostLink,
   HostStore,
   OperationStore,
   SandboxStore,
@@ -18,13 +19,14 @@ export interface ApiPorts {
   readonly operations: OperationStore;
   readonly execs: ExecStore;
   readonly hosts: HostStore;
+  readonly hostLink: HostLink;
   readonly wakeReceiver: WakeReceiver;
   readonly wakeSender: WakeSender;
   readonly workflows: WorkflowStarter & WorkflowSignaller;
   readonly probes: readonly HealthProbe[];
 }
 
-export type ApiConfig = Pick<Config, 'adminSecret' | 'baseImage'>;
+export type ApiConfig = Pick<Config, 'adminSecret' | 'baseImage' | 'execWorkflow'>;
 
 /** Injection tokens, one per collaborator: interfaces leave no trace at run time. */
 export const CONFIG = Symbol('Config');
@@ -33,6 +35,7 @@ export const SANDBOX_STORE = Symbol('SandboxStore');
 export const OPERATION_STORE = Symbol('OperationStore');
 export const EXEC_STORE = Symbol('ExecStore');
 export const HOST_STORE = Symbol('HostStore');
+export const HOST_LINK = Symbol('HostLink');
 export const WAKE_RECEIVER = Symbol('WakeReceiver');
 export const WAKE_SENDER = Symbol('WakeSender');
 export const WORKFLOWS = Symbol('Workflows');

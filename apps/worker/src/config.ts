@@ -24,6 +24,9 @@ const schema = z.object({
   BERTH_RUNNER_DIR: z.string().min(1),
   BERTH_BASE_IMAGE: z.string().min(1),
   BERTH_CONTAINER_RUNTIME: z.string().min(1).optional(),
+  BERTH_ADMIN_SECRET: z.string().min(16),
+  BERTH_STREAM_ADDRESS: z.string().min(1).default('127.0.0.1'),
+  BERTH_STREAM_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   BERTH_WORKER_HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });

@@ -8,6 +8,7 @@ import {
 import type { Logger } from 'pino';
 import { hostId as parseHostId } from '#domain';
 import { DockerEngine } from '#docker';
+import { StreamServer } from '#stream';
 import type { WorkerConfig } from './config.js';
 import type { Stores } from './stores.js';
 import type { TemporalWorkflowRuns } from '#temporal';
@@ -39,11 +40,8 @@ export function createHostRole(
   });
   const { sandboxes, operations, execs, hosts, wake } = stores;
   const supervisor = new ExecSupervisor({ execs, sandboxes, engine, wake, signaller: runs, log }, hostId);
-  const presence = new HostPresence(
-    { hosts, engine, log },
-    hostId,
-    `127.0.0.1:${config.BERTH_WORKER_HEALTH_PORT}`,
-  );
+  let stream: StreamServer | undefined;
+  let presence: HostPresence | undefined;
   const observer = new SandboxObserver(
     {
       sandboxes,
@@ -59,12 +57,21 @@ export function createHostRole(
     execActivities: createExecActivities({ execs, supervisor }, hostId),
     async start() {
       const adopted = await supervisor.adopt();
-      log.info({ hostId, adopted }, 'The host role is up.');
+      stream = await StreamServer.listen({
+        address: config.BERTH_STREAM_ADDRESS,
+        port: config.BERTH_STREAM_PORT,
+        adminSecret: config.BERTH_ADMIN_SECRET,
+        services: supervisor,
+        log,
+      });
+      presence = new HostPresence({ hosts, engine, log }, hostId, stream.address);
       observer.start();
       await presence.start();
+      log.info({ hostId, adopted, streamAddress: stream.address }, 'The host role is up.');
     },
     async stop() {
-      presence.stop();
+      presence?.stop();
+      await stream?.close();
       await observer.stop();
       await supervisor.detachAll();
       await engine.close();

@@ -93,3 +93,4 @@ export {
 } from './frames/index.js';
 export type { DecodedFrames, Frame, FrameLimits, FrameStream } from './frames/index.js';
 export type { Log } from './ports/log.port.js';
+export type { HostLink, HostServices } from './ports/host-link.port.js';

@@ -102,8 +102,8 @@ export class ExecsService {
       });
     }
     await this.execs.requestCancel(exec.id);
-    // The run of a queued exec may not be there yet: without one nobody would hear the signal.
-    if (exec.state === 'queued') await this.workflows.startExec(exec);
+    // Its run may not be there yet, and without one nobody would hear the signal.
+    await this.workflows.startExec(exec);
     await this.workflows.cancelExec(exec.id);
     this.wakes.wake(`exec:${exec.id}`);
     return { exec: await this.load(call, exec.id), ended: false };
@@ -121,7 +121,7 @@ export class ExecsService {
     const before = call.idempotencyKey && (await this.execs.find(call.principal.tenantId, id));
     if (before) {
       if (before.requestHash !== requestHash) throw keyReused();
-      await this.launcher.launch(before, () => Promise.resolve());
+      await this.launcher.launch(before);
       return { exec: before, replayed: true };
     }
     const { sandbox, operation } = await start();
@@ -133,9 +133,7 @@ export class ExecsService {
       request: execRequestOf(body),
       requestHash,
     });
-    await this.launcher.launch(row, async () => {
-      if (operation) await this.operations.launch(operation);
-    });
+    await this.launcher.launch(row, operation ? () => this.operations.launch(operation) : undefined);
     return { exec: row, replayed: !created };
   }
 

@@ -104,12 +104,17 @@ class ScriptedRunner {
   readonly starts: string[] = [];
   readonly follows: number[] = [];
   startState: StartState = 'started';
+  startRefusal: Error | undefined;
   statusState: RunnerExecStatus['state'] = 'running';
   readonly scripts: (FollowEvent | Error)[][] = [];
 
   connection() {
     return {
-      start: async ({ execId: id }: { execId: string }) => (this.starts.push(id), { state: this.startState }),
+      start: async ({ execId: id }: { execId: string }) => {
+        this.starts.push(id);
+        if (this.startRefusal) throw this.startRefusal;
+        return { state: this.startState };
+      },
       status: async () => ({ execId: ID, state: this.statusState, firstPosition: 0, endPosition: 0 }),
       list: async () => [],
       follow: (_id: string, from: number) => this.play(from),
@@ -295,6 +300,12 @@ describe('supervising an exec', () => {
     runner.startState = 'canceled';
     await supervisor().join(row.exec).ended;
     expect(row.exec).toMatchObject({ state: 'canceled', exitCode: null });
+  });
+
+  it('was not started when the runner refuses the request itself', async () => {
+    runner.startRefusal = new DomainError('bad_request', 'argv is too long');
+    await supervisor().join(row.exec).ended;
+    expect(row.exec).toMatchObject({ state: 'not_started', failure: { message: 'argv is too long' } });
   });
 
   it('is lost, never invented, when the sandbox forges its frames', async () => {

@@ -163,6 +163,9 @@ export class ExecSupervision {
       return lostEnd(evidence(exec, { runner: error.code, note: error.message }));
     }
     if (isDomainError(error, 'dependency_unavailable')) return undefined;
+    if (exec.state === 'starting' && isRefusal(error)) {
+      return notStartedEnd({ code: 'bad_request', message: error.message });
+    }
     if (!silence.tooLong()) return undefined;
     return lostEnd(evidence(exec, { runner: 'silent', note: 'The runner of the sandbox does not answer.' }));
   }
@@ -188,6 +191,11 @@ class Silence {
     this.since ??= performance.now();
     return performance.now() - this.since > limits.RUNNER_SILENCE_MS_MAX;
   }
+}
+
+/** The runner would not take the request, so it has claimed nothing and nothing has run. */
+function isRefusal(error: unknown): error is DomainError {
+  return isDomainError(error, 'bad_request') || isDomainError(error, 'payload_too_large');
 }
 
 /** In a dead sandbox an exec that was never claimed there has not run and will not. */
