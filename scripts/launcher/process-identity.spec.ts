@@ -18,6 +18,10 @@ describe('the identity of a process', () => {
     expect(matchesIdentity(recorded, observed)).toBe(true);
   });
 
+  it('matches a process that is just ending and has no command line any more', () => {
+    expect(matchesIdentity(recorded, { ...observed, state: 'R', command: '' })).toBe(true);
+  });
+
   it.each([
     ['is gone', undefined],
     ['has another start time, so the pid was given away', { ...observed, startTime: '999' }],

@@ -44,11 +44,13 @@ export function identify(pid: number, command: string): ProcessIdentity | undefi
 
 /**
  * Whether the observed process is the one that was recorded. A wrapper that replaces itself (unshare, nice, setpriv) leaves the end
- * of its own command line, hence the comparison by suffix. A zombie has an empty command line and counts as gone.
+ * of its own command line, hence the comparison by suffix. A process that is just ending has lost its command line but still holds
+ * its ports and files; only as a zombie does it count as gone.
  */
 export function matchesIdentity(recorded: ProcessIdentity, observed: ObservedProcess | undefined): boolean {
   if (observed === undefined || isDead(observed.state)) return false;
-  if (observed.startTime !== recorded.startTime || observed.command === '') return false;
+  if (observed.startTime !== recorded.startTime) return false;
+  if (observed.command === '') return true;
   return recorded.command === observed.command || recorded.command.endsWith(` ${observed.command}`);
 }
 
