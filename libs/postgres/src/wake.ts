@@ -8,10 +8,14 @@ const TOPICS_PER_NOTIFY_MAX = 100;
 const RECONNECT_MS = 500;
 const KEEPALIVE_MS = 5_000;
 
-/** Collects topics and sends them at most every WAKE_BATCH_MS: NOTIFY serialises commits, so it must be rare and small. */
+/**
+ * Sends a topic at once after a pause, and otherwise collects what comes within WAKE_BATCH_MS: NOTIFY serialises commits,
+ * so it must be rare and small, and a lonely event must not wait for company.
+ */
 export class PostgresWakeSender implements WakeSender {
   private readonly pending = new Set<Topic>();
   private timer: NodeJS.Timeout | undefined;
+  private lastSentAt = -Infinity;
 
   constructor(
     private readonly database: Database,
@@ -20,13 +24,16 @@ export class PostgresWakeSender implements WakeSender {
 
   wake(topic: Topic): void {
     this.pending.add(topic);
-    this.timer ??= setTimeout(() => void this.flush(), limits.WAKE_BATCH_MS);
+    if (this.timer) return;
+    const waitMs = Math.max(0, this.lastSentAt + limits.WAKE_BATCH_MS - performance.now());
+    this.timer = setTimeout(() => void this.flush(), waitMs);
   }
 
   /** Readers that miss a wake-up look by themselves, so a failure is reported and not repeated. */
   async flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.lastSentAt = performance.now();
     const topics = [...this.pending];
     this.pending.clear();
     try {

@@ -37,6 +37,7 @@ export class ExecSupervision {
   /** Resolves when the row has ended, whoever ended it; rejects when this process detaches. */
   readonly ended: Promise<void>;
   private committed = 0;
+  private marking: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly ports: ExecSupervisorPorts,
@@ -54,8 +55,9 @@ export class ExecSupervision {
   private async run(): Promise<void> {
     const backoff = new Backoff();
     const silence = new Silence();
+    // The row as it was claimed a moment ago; every write is fenced, so a change since then is noticed.
+    let exec = this.exec;
     for (;;) {
-      const exec = await this.database(() => this.ports.execs.get(this.exec.id));
       if (isTerminal(EXEC_TRANSITIONS, exec.state)) return;
       this.committed = exec.committedPosition;
       try {
@@ -69,6 +71,7 @@ export class ExecSupervision {
         if (end && (await this.end(exec, end))) return;
         await backoff.pause(this.detached);
       }
+      exec = await this.database(() => this.ports.execs.get(this.exec.id));
     }
   }
 
@@ -93,9 +96,26 @@ export class ExecSupervision {
     if (state === 'forgotten') {
       return lostEnd(evidence(exec, { runner: 'forgotten', note: 'The runner no longer has its output.' }));
     }
-    const startedAt = new Date().toISOString();
-    if (await this.database(() => this.ports.execs.markRunning(exec.id, startedAt))) this.changed();
+    this.marking = this.markRunning(new Date().toISOString());
+    // Awaited at the end; until then a failure must not count as one that nobody handles.
+    this.marking.catch(() => undefined);
     return undefined;
+  }
+
+  /** Beside the follow: the first output need not wait for it, and it changes nothing after an end. */
+  private async markRunning(startedAt: string): Promise<void> {
+    try {
+      if (await this.database(() => this.ports.execs.markRunning(this.exec.id, startedAt))) this.changed();
+    } catch (error) {
+      if (!this.detached.aborted) throw error;
+    }
+  }
+
+  /** The runner frees its spool sooner or later; a channel that broke is noticed by the follow. */
+  private tellCommitted(connection: RunnerConnection, position: number): void {
+    connection.commit(this.exec.id, position).catch((error: unknown) => {
+      this.ports.log.debug({ err: error, execId: this.exec.id }, 'A commit did not reach the runner.');
+    });
   }
 
   private async follow(exec: Exec, { connection, live }: Reached): Promise<boolean> {
@@ -108,7 +128,7 @@ export class ExecSupervision {
     for await (const event of coalesce(source, limits.CHUNK_BYTES_MAX)) {
       if (event.kind === 'frames') {
         progress = await this.commit(progress, event.position, event.bytes);
-        if (live) await connection.commit(exec.id, progress.position);
+        if (live) this.tellCommitted(connection, progress.position);
       } else if (event.kind === 'end') {
         const ended = await this.end(exec, endFromExitRecord(event.exitRecord));
         if (ended && live) await this.forget(connection);
@@ -135,17 +155,15 @@ export class ExecSupervision {
 
   /** True when the row has ended, by this call or another. */
   private async end(exec: Exec, end: ExecEnd): Promise<boolean> {
-    await this.database(() => this.ports.execs.end(exec.id, ['starting', 'running'], end));
-    const row = await this.database(() => this.ports.execs.get(exec.id));
-    const ended = isTerminal(EXEC_TRANSITIONS, row.state);
-    if (ended) {
+    await this.marking;
+    if (await this.database(() => this.ports.execs.end(exec.id, ['starting', 'running'], end))) {
       this.changed();
-      this.ports.log.info(
-        { execId: exec.id, state: row.state, exitCode: row.exitCode },
-        'The exec has ended.',
-      );
+      const { state, exitCode } = end;
+      this.ports.log.info({ execId: exec.id, state, exitCode }, 'The exec has ended.');
+      return true;
     }
-    return ended;
+    const row = await this.database(() => this.ports.execs.get(exec.id));
+    return isTerminal(EXEC_TRANSITIONS, row.state);
   }
 
   /** The row has all of it. A spool that stays behind because this fails is found by the runner's own limits. */
