@@ -5,12 +5,16 @@ const recorded: ProcessIdentity = {
   startTime: '307481',
   command: 'unshare -U --map-user=65534 /usr/bin/postgres -D /data',
 };
-const observed = { state: 'S', startTime: '307481', command: '/usr/bin/postgres -D /data' };
+const observed = { state: 'S', threads: 1, startTime: '307481', command: '/usr/bin/postgres -D /data' };
 
 describe('the identity of a process', () => {
   it('is read from a line whose command name holds spaces and parentheses', () => {
     const fields = Array.from({ length: 30 }, (_, index) => String(index + 4));
-    expect(parseProcStat(`4711 (a) b (c)) S ${fields.join(' ')}`)).toEqual({ state: 'S', startTime: '22' });
+    expect(parseProcStat(`4711 (a) b (c)) S ${fields.join(' ')}`)).toEqual({
+      state: 'S',
+      threads: 20,
+      startTime: '22',
+    });
   });
 
   it('matches the same process, also after a wrapper has replaced itself', () => {
@@ -20,6 +24,10 @@ describe('the identity of a process', () => {
 
   it('matches a process that is just ending and has no command line any more', () => {
     expect(matchesIdentity(recorded, { ...observed, state: 'R', command: '' })).toBe(true);
+  });
+
+  it('matches a zombie whose other threads still end', () => {
+    expect(matchesIdentity(recorded, { ...observed, state: 'Z', threads: 5, command: '' })).toBe(true);
   });
 
   it.each([

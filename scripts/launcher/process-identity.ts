@@ -13,15 +13,19 @@ export interface ProcessIdentity {
 export interface ObservedProcess {
   readonly startTime: string;
   readonly state: string;
+  readonly threads: number;
   readonly command: string;
 }
 
 /** The start time stands after the command's name, which may itself hold spaces and parentheses. */
-export function parseProcStat(stat: string): { state: string; startTime: string } | undefined {
+export function parseProcStat(
+  stat: string,
+): { state: string; threads: number; startTime: string } | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const state = fields[0];
   const startTime = fields[19];
-  return state !== undefined && startTime !== undefined ? { state, startTime } : undefined;
+  if (state === undefined || startTime === undefined) return undefined;
+  return { state, threads: Number(fields[17]), startTime };
 }
 
 export function observeProcess(pid: number): ObservedProcess | undefined {
@@ -45,10 +49,10 @@ export function identify(pid: number, command: string): ProcessIdentity | undefi
 /**
  * Whether the observed process is the one that was recorded. A wrapper that replaces itself (unshare, nice, setpriv) leaves the end
  * of its own command line, hence the comparison by suffix. A process that is just ending has lost its command line but still holds
- * its ports and files; only as a zombie does it count as gone.
+ * its ports and files; only as a zombie without living threads does it count as gone.
  */
 export function matchesIdentity(recorded: ProcessIdentity, observed: ObservedProcess | undefined): boolean {
-  if (observed === undefined || isDead(observed.state)) return false;
+  if (observed === undefined || isDead(observed)) return false;
   if (observed.startTime !== recorded.startTime) return false;
   if (observed.command === '') return true;
   return recorded.command === observed.command || recorded.command.endsWith(` ${observed.command}`);
@@ -70,6 +74,7 @@ export function signalProcess(recorded: ProcessIdentity, signal: NodeJS.Signals)
   }
 }
 
-function isDead(state: string): boolean {
-  return state === 'Z' || state === 'X' || state === 'x';
+/** The first thread of a process can be a zombie while others still end, and hold its ports. */
+function isDead({ state, threads }: ObservedProcess): boolean {
+  return (state === 'Z' || state === 'X' || state === 'x') && threads <= 1;
 }
