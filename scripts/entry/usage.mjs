@@ -14,6 +14,7 @@ Usage: npm start -- [options]
   --api-port PORT   the API's port (default 3000)
   --listen ADDRESS  the address that the API binds (default 127.0.0.1; anything else is reachable from outside)
   --port-base PORT  take every port from here upwards instead of the components' usual ones
+  --own-engine      start a Docker engine for this instance alone, even where another one answers (needs root)
   --strict-ports    fail when a port is busy instead of taking the next free one
   --no-demo         skip the first command that a new instance runs to show that it works
 ${SHARED.slice(1)}

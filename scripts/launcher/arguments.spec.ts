@@ -16,6 +16,7 @@ describe('the arguments of the commands', () => {
       apiPort: 3000,
       portBase: undefined,
       strictPorts: false,
+      ownEngine: false,
       demo: true,
     });
   });

@@ -18,6 +18,8 @@ export interface StartOptions extends SharedOptions {
   readonly apiPort: number;
   readonly portBase: number | undefined;
   readonly strictPorts: boolean;
+  /** An engine of this instance alone, even where another one answers: so that it may be killed. */
+  readonly ownEngine: boolean;
   readonly demo: boolean;
 }
 
@@ -45,6 +47,7 @@ export function parseStartArguments(argv: readonly string[], environment: NodeJS
     listen: { type: 'string' },
     'port-base': { type: 'string' },
     'strict-ports': { type: 'boolean', default: false },
+    'own-engine': { type: 'boolean', default: false },
     'no-demo': { type: 'boolean', default: false },
   });
   if (values.only !== undefined && values.only !== 'infra')
@@ -57,6 +60,7 @@ export function parseStartArguments(argv: readonly string[], environment: NodeJS
     apiPort: parsePort('--api-port', values['api-port']) ?? portBase ?? API_PORT_DEFAULT,
     portBase,
     strictPorts: values['strict-ports'],
+    ownEngine: values['own-engine'],
     demo: !values['no-demo'],
   };
 }

@@ -18,10 +18,11 @@ const IPTABLES_TIMEOUT_MS = 10_000;
 
 /** Makes a Docker engine answer and returns its address: the one named, the machine's, or one of our own. */
 export async function bringUpEngine(context: LaunchContext, say: SayProgress): Promise<StepResult<string>> {
+  const { ownEngine } = context.options;
   const named = context.environment['DOCKER_HOST'];
-  if (named !== undefined && named !== '') return useNamedEngine(named);
+  if (!ownEngine && named !== undefined && named !== '') return useNamedEngine(named);
   const ownIsAlive = context.supervisor.leftover('dockerd') !== undefined;
-  if (!ownIsAlive) {
+  if (!ownEngine && !ownIsAlive) {
     // The second one is an engine of this state directory whose run.json was lost: it is used, but never signalled.
     for (const dockerHost of [DEFAULT_DOCKER_HOST, `unix://${engineFiles(context.state).socket}`]) {
       if (await answers(dockerHost)) return found(dockerHost);
@@ -35,7 +36,7 @@ export async function bringUpEngine(context: LaunchContext, say: SayProgress): P
       say,
     );
   }
-  if (!ownIsAlive && existsSync('/run/systemd/system')) {
+  if (!ownEngine && !ownIsAlive && existsSync('/run/systemd/system')) {
     await requireTool('systemctl', ['start', 'docker'], {
       timeoutMs: SERVICE_TIMEOUT_MS,
       signal: context.signal,
