@@ -43,12 +43,18 @@ func dial(t testing.TB, socket string) *client {
 
 func greet(t testing.TB, conn io.ReadWriteCloser) *client {
 	t.Helper()
+	return greetWith(t, conn, 1, 2)
+}
+
+// greetWith speaks as a host that knows only these protocols.
+func greetWith(t testing.TB, conn io.ReadWriteCloser, protocols ...int) *client {
+	t.Helper()
 	c := &client{
 		t: t, conn: conn, reader: wire.NewReader(conn, wire.LengthMax), writer: wire.NewWriter(conn, time.Second),
 		waiting: map[uint32]chan wire.Message{}, closed: make(chan struct{}),
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := c.writer.WriteJSON(protocol.Hello, 0, protocol.HelloRequest{Protocols: []int{1}}); err != nil {
+	if err := c.writer.WriteJSON(protocol.Hello, 0, protocol.HelloRequest{Protocols: protocols}); err != nil {
 		t.Fatal(err)
 	}
 	message, err := c.reader.Read()
@@ -76,12 +82,20 @@ func (c *client) listen() {
 }
 
 func (c *client) send(kind wire.Type, request any) (uint32, chan wire.Message) {
+	payload, err := json.Marshal(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.sendBytes(kind, payload)
+}
+
+func (c *client) sendBytes(kind wire.Type, payload []byte) (uint32, chan wire.Message) {
 	c.mutex.Lock()
 	c.nextID++
 	id, answers := c.nextID, make(chan wire.Message, 1024)
 	c.waiting[id] = answers
 	// Sent under the lock, because ids must arrive in order.
-	err := c.writer.WriteJSON(kind, id, request)
+	err := c.writer.Write(kind, id, payload)
 	c.mutex.Unlock()
 	if err != nil {
 		c.t.Errorf("send: %v", err)
@@ -105,8 +119,13 @@ func (c *client) receive(answers chan wire.Message) wire.Message {
 // ask returns the runner's refusal as an error.
 func ask[Result any](c *client, kind wire.Type, request any) (Result, error) {
 	c.t.Helper()
-	var result Result
 	_, answers := c.send(kind, request)
+	return answered[Result](c, answers)
+}
+
+func answered[Result any](c *client, answers chan wire.Message) (Result, error) {
+	c.t.Helper()
+	var result Result
 	message := c.receive(answers)
 	if message.Type == protocol.Failed {
 		refusal := &protocol.Error{}

@@ -67,9 +67,17 @@ func onStdio(name string, serve func(session.Stream) error) int {
 }
 
 func printVersion() int {
-	text := map[string]any{"version": version, "protocol": protocol.Version, "protocols": []int{protocol.Version}}
+	text := map[string]any{"version": version, "protocol": protocol.Version, "protocols": protocols()}
 	if err := json.NewEncoder(os.Stdout).Encode(text); err != nil {
 		return exitFailed
 	}
 	return 0
+}
+
+func protocols() []int {
+	var all []int
+	for version := protocol.VersionMin; version <= protocol.Version; version++ {
+		all = append(all, version)
+	}
+	return all
 }

@@ -4,6 +4,7 @@ package control
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"os"
 	"syscall"
 	"time"
@@ -26,6 +27,10 @@ const (
 	Commit wire.Type = 2
 	Cancel wire.Type = 3
 	Stop   wire.Type = 4
+	// Answered by Reply under the same request id. Their payloads are those of the channel.
+	Stdin  wire.Type = 5
+	Signal wire.Type = 6
+	Resize wire.Type = 7
 )
 
 // From the supervisor. Ready comes first: from then on only a lack that it can tell of keeps it from starting a command.
@@ -36,6 +41,7 @@ const (
 	Refused  wire.Type = 0x82
 	Progress wire.Type = 0x83
 	Ended    wire.Type = 0x84
+	Reply    wire.Type = 0x85
 )
 
 type StartOrder struct {
@@ -58,6 +64,12 @@ type CancelOrder struct {
 // EndedNotice carries no record if it could not be written: then nothing is known about the end.
 type EndedNotice struct {
 	Record *protocol.ExitRecord `json:"record"`
+}
+
+// ReplyNotice is either.
+type ReplyNotice struct {
+	Result  json.RawMessage `json:"result,omitempty"`
+	Refusal *protocol.Error `json:"refusal,omitempty"`
 }
 
 // ProgressNotice is sent often, so it is binary.

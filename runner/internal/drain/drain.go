@@ -49,6 +49,12 @@ func (d *drain) Cancel(protocol.CancelRequest) (protocol.CancelResult, error) {
 
 func (d *drain) Forget(string) error { return readOnly() }
 
+func (d *drain) WriteStdin(string, []byte) (any, error) { return nil, readOnly() }
+
+func (d *drain) Signal(protocol.SignalRequest) (any, error) { return nil, readOnly() }
+
+func (d *drain) Resize(protocol.ResizeRequest) (any, error) { return nil, readOnly() }
+
 func readOnly() error {
 	return protocol.Errorf(protocol.CodeReadOnly, "a drained spool cannot be changed")
 }

@@ -22,6 +22,8 @@ type Command struct {
 	Identity         identity.Identity
 	// Stdin, Stdout and Stderr are descriptors of this process.
 	Stdin, Stdout, Stderr uintptr
+	// Terminal: Stdin becomes the controlling terminal.
+	Terminal bool
 }
 
 // Launch forks the command. A StartFailure is the caller's mistake; an error is a lack of resources or permission of
@@ -46,7 +48,7 @@ func launchOnThread(command Command) (int, *protocol.StartFailure, error) {
 		Dir:   command.WorkingDirectory,
 		Env:   command.Env,
 		Files: []uintptr{command.Stdin, command.Stdout, command.Stderr},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: command.Terminal},
 	}
 	root := command.Identity.UID == 0
 	if root {

@@ -21,6 +21,8 @@ const (
 	CodeDiskFull            Code = "disk_full"
 	CodeSpoolCorrupt        Code = "spool_corrupt"
 	CodeStopping            Code = "stopping"
+	CodeNotRunning          Code = "not_running"
+	CodeInputNotOpen        Code = "input_not_open"
 	CodeReadOnly            Code = "read_only"
 	CodeInternal            Code = "internal"
 )

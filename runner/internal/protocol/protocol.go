@@ -9,7 +9,9 @@ import (
 )
 
 const (
-	Version = 1
+	// Version is the highest protocol, VersionMin the lowest one that a host may still speak.
+	Version    = 2
+	VersionMin = 1
 
 	// SafeIntegerMax keeps every number exact on the TypeScript side.
 	SafeIntegerMax = 1<<53 - 1
@@ -39,6 +41,11 @@ const (
 	Commit   wire.Type = 0x16
 	Cancel   wire.Type = 0x17
 	Forget   wire.Type = 0x18
+
+	// From protocol 2 on.
+	Stdin  wire.Type = 0x20
+	Signal wire.Type = 0x21
+	Resize wire.Type = 0x22
 
 	HelloOK wire.Type = 0x81
 	Pong    wire.Type = 0x82
@@ -105,6 +112,9 @@ type StartRequest struct {
 	OutputBytesMax      int64             `json:"outputBytesMax,omitempty"`
 	UncommittedBytesMax int64             `json:"uncommittedBytesMax,omitempty"`
 	AllowBackground     bool              `json:"allowBackground,omitempty"`
+	// Both from protocol 2 on. Without Stdin the command reads /dev/null, or its terminal.
+	Stdin *StdinSource  `json:"stdin,omitempty"`
+	TTY   *TerminalSize `json:"tty,omitempty"`
 }
 
 type StartResult struct {

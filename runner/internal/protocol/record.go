@@ -65,6 +65,7 @@ type ExitRecord struct {
 	OOMKills          uint64        `json:"oomKills"`
 	OutputHeldOpen    bool          `json:"outputHeldOpen"`
 	OutputTruncated   bool          `json:"outputTruncated"`
+	StdinBytes        uint64        `json:"stdinBytes"`
 	SelfReported      bool          `json:"selfReported"`
 	Usage             Usage         `json:"usage"`
 }

@@ -53,6 +53,9 @@ func (r *StartRequest) Check() error {
 	case r.UncommittedBytesMax != 0 && outside(r.UncommittedBytesMax, UncommittedBytesMin, SafeIntegerMax):
 		return Errorf(CodeBadRequest, "uncommittedBytesMax is out of bounds")
 	}
+	if err := r.checkInput(); err != nil {
+		return err
+	}
 	return r.checkText()
 }
 

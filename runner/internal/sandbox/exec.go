@@ -24,6 +24,7 @@ type exec struct {
 	lost       protocol.LostReason
 	refused    error
 	watchers   map[chan<- struct{}]struct{}
+	questions  questions
 
 	// decided is closed when it is clear whether it runs; over when it has ended, or is clear never to run.
 	decided chan struct{}

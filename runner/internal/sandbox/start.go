@@ -116,6 +116,8 @@ func (s *Sandbox) hear(e *exec, message wire.Message) bool {
 		if notice, valid := control.DecodeProgress(message.Payload); valid {
 			e.setProgress(notice)
 		}
+	case control.Reply:
+		e.takeReply(message)
 	case control.Refused:
 		refusal := &protocol.Error{Code: protocol.CodeInternal, Message: "the supervisor gave no reason"}
 		_ = json.Unmarshal(message.Payload, refusal)

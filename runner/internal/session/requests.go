@@ -33,7 +33,41 @@ func (s *Session) result(message wire.Message) (any, error) {
 			return checked(r.ExecID, func() (any, error) { return struct{}{}, s.backend.Forget(r.ExecID) })
 		})
 	}
-	return nil, protocol.Errorf(protocol.CodeBadRequest, "unknown message type %d", message.Type)
+	if s.protocol >= protocolWithInput {
+		return s.inputResult(message)
+	}
+	return nil, unknownType(message)
+}
+
+// inputResult answers what protocol 2 has added.
+func (s *Session) inputResult(message wire.Message) (any, error) {
+	switch message.Type {
+	case protocol.Stdin:
+		request, err := protocol.DecodeStdin(message.Payload)
+		if err != nil {
+			return nil, err
+		}
+		return s.backend.WriteStdin(request.ExecID, message.Payload)
+	case protocol.Signal:
+		return decoded(message, func(r protocol.SignalRequest) (any, error) {
+			if err := r.Check(); err != nil {
+				return nil, err
+			}
+			return checked(r.ExecID, func() (any, error) { return s.backend.Signal(r) })
+		})
+	case protocol.Resize:
+		return decoded(message, func(r protocol.ResizeRequest) (any, error) {
+			if err := r.Check(); err != nil {
+				return nil, err
+			}
+			return checked(r.ExecID, func() (any, error) { return s.backend.Resize(r) })
+		})
+	}
+	return nil, unknownType(message)
+}
+
+func unknownType(message wire.Message) error {
+	return protocol.Errorf(protocol.CodeBadRequest, "unknown message type %d", message.Type)
 }
 
 func (s *Session) list(request protocol.ListRequest) (any, error) {

@@ -17,14 +17,19 @@ const (
 	helloLimit  = 10 * time.Second
 	idleLimit   = 20 * time.Second
 	stallLimit  = 30 * time.Second
+
+	// protocolWithInput brought STDIN, SIGNAL and RESIZE.
+	protocolWithInput = 2
 )
 
 // Session is one channel.
 type Session struct {
 	conn    io.ReadWriteCloser
 	backend Backend
-	reader  *wire.Reader
-	writer  *wire.Writer
+	// protocol is what both sides speak, from the greeting on.
+	protocol int
+	reader   *wire.Reader
+	writer   *wire.Writer
 
 	requests chan struct{}
 	working  sync.WaitGroup
@@ -89,13 +94,15 @@ func (s *Session) greet() error {
 	}
 	result := s.backend.Hello()
 	for _, version := range hello.Protocols {
-		if version == protocol.Version {
-			result.Protocol = version
+		if version >= protocol.VersionMin && version <= protocol.Version {
+			result.Protocol = max(result.Protocol, version)
 		}
 	}
 	if result.Protocol == 0 {
-		return protocol.Errorf(protocol.CodeProtocolUnsupported, "this runner speaks protocol %d", protocol.Version)
+		return protocol.Errorf(protocol.CodeProtocolUnsupported, "this runner speaks protocols %d to %d",
+			protocol.VersionMin, protocol.Version)
 	}
+	s.protocol = result.Protocol
 	return s.writer.WriteJSON(protocol.HelloOK, message.RequestID, result)
 }
 

@@ -10,13 +10,17 @@ import (
 const (
 	defaultPath   = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	defaultLang   = "C.UTF-8"
+	defaultTerm   = "xterm-256color"
 	privatePrefix = "BERTH_"
 )
 
 // environment lays the request's variables over the user's, over the container's, over a minimum. Nothing that
 // is meant for the runner reaches a command.
-func environment(container []string, who identity.Identity, request map[string]string) []string {
+func environment(container []string, who identity.Identity, request map[string]string, hasTerminal bool) []string {
 	variables := map[string]string{"PATH": defaultPath, "LANG": defaultLang}
+	if hasTerminal {
+		variables["TERM"] = defaultTerm
+	}
 	for _, entry := range container {
 		if name, value, found := strings.Cut(entry, "="); found && name != "" {
 			variables[name] = value

@@ -43,6 +43,10 @@ func (s *supervision) drain() {
 
 // finish writes the record and tells init. Without a durable record init is told that there is none.
 func (s *supervision) finish(failure *protocol.StartFailure) int {
+	s.finished = true
+	if s.input != nil {
+		s.input.shut()
+	}
 	record := s.record(failure)
 	if s.spooler.sync() != nil {
 		// The end is known all the same; of the output nobody knows how much a power cut would leave.
@@ -90,6 +94,9 @@ func (s *supervision) record(failure *protocol.StartFailure) *protocol.ExitRecor
 		SelfReported:      s.selfReported,
 		Usage:             usage(),
 	}
+	if s.input != nil {
+		record.StdinBytes = s.input.writtenBytes()
+	}
 	s.spooler.describe(record)
 	if failure != nil {
 		code := failure.Code.ExitCode()
@@ -101,7 +108,9 @@ func (s *supervision) record(failure *protocol.StartFailure) *protocol.ExitRecor
 }
 
 func (s *supervision) describeEnd(record *protocol.ExitRecord) {
-	record.OutputHeldOpen = s.pumps[0].heldOpen || s.pumps[1].heldOpen
+	for _, pump := range s.pumps {
+		record.OutputHeldOpen = record.OutputHeldOpen || pump.heldOpen
+	}
 	if !s.childless {
 		// If they cannot be counted, at least the one that keeps us from being childless is there.
 		left, err := process.Living(os.Getpid())

@@ -20,7 +20,7 @@ const (
 	backgroundDrainLimit = 50 * time.Millisecond
 )
 
-// pump moves one pipe into the spool until its end, or until a deadline that the supervision sets when nobody of
+// pump moves one pipe, or a terminal, into the spool until its end, or until a deadline that the supervision sets when nobody of
 // the tree can write any more.
 type pump struct {
 	stream  frame.Stream
@@ -40,8 +40,11 @@ func openPipe(stream frame.Stream, to *spooler) (*pump, int, error) {
 	if err := syscall.SetNonblock(ends[0], true); err != nil {
 		return nil, 0, os.NewSyscallError("fcntl", err)
 	}
-	pipe := os.NewFile(uintptr(ends[0]), "output")
-	return &pump{stream: stream, pipe: pipe, spooler: to, done: make(chan struct{})}, ends[1], nil
+	return newPump(stream, os.NewFile(uintptr(ends[0]), "output"), to), ends[1], nil
+}
+
+func newPump(stream frame.Stream, from *os.File, to *spooler) *pump {
+	return &pump{stream: stream, pipe: from, spooler: to, done: make(chan struct{})}
 }
 
 func (p *pump) run() {
@@ -74,16 +77,7 @@ func countFull(before, count int) int {
 
 // speedUp makes the pipe larger. The kernel may refuse, and then the larger buffer is of no use either.
 func (p *pump) speedUp(buffer []byte) []byte {
-	connection, err := p.pipe.SyscallConn()
-	if err != nil {
-		return buffer
-	}
-	enlarged := false
-	_ = connection.Control(func(descriptor uintptr) {
-		_, _, errno := syscall.Syscall(syscall.SYS_FCNTL, descriptor, setPipeBytes, readBytesFast)
-		enlarged = errno == 0
-	})
-	if !enlarged {
+	if !enlargePipe(p.pipe) {
 		return buffer
 	}
 	return make([]byte, frame.HeaderBytes+readBytesFast)

@@ -95,7 +95,7 @@ func (s *spooler) append(stream frame.Stream, bytes []byte) {
 	if len(payload) == 0 {
 		return
 	}
-	totals := &s.streams[stream-frame.Stdout]
+	totals := s.totalsOf(stream)
 	s.lastMicros = max(s.lastMicros, uint64(time.Now().UnixMicro()))
 	header := frame.Header{Stream: stream, PayloadBytes: uint32(len(payload)), Offset: totals.bytes, TimeMicros: s.lastMicros}
 	header.Put(bytes)
@@ -112,6 +112,21 @@ func (s *spooler) append(stream frame.Stream, bytes []byte) {
 	s.lastOutput = time.Now()
 	s.armSync()
 	wake(s.progress)
+}
+
+// totalsOf counts a terminal as standard output: a command has either.
+func (s *spooler) totalsOf(stream frame.Stream) *streamTotals {
+	if stream == frame.Stderr {
+		return &s.streams[1]
+	}
+	return &s.streams[0]
+}
+
+// heard says that the command takes part in something, and so is not idle.
+func (s *spooler) heard() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.lastOutput = time.Now()
 }
 
 // withinOutputMax cuts what goes beyond the limit and reports the first byte that does.

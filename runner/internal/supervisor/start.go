@@ -3,13 +3,10 @@ package supervisor
 import (
 	"errors"
 	"fmt"
-	"os"
-	"syscall"
 	"time"
 
 	"berth.dev/runner/internal/cgroup"
 	"berth.dev/runner/internal/control"
-	"berth.dev/runner/internal/frame"
 	"berth.dev/runner/internal/identity"
 	"berth.dev/runner/internal/process"
 	"berth.dev/runner/internal/protocol"
@@ -26,7 +23,7 @@ func (s *supervision) start(order *control.StartOrder) (*protocol.StartFailure, 
 	s.selfReported = who.UID == 0
 	command := process.Command{
 		Argv:             s.request.Argv,
-		Env:              environment(order.Env, who, s.request.Env),
+		Env:              environment(order.Env, who, s.request.Env, s.request.TTY != nil),
 		WorkingDirectory: s.request.WorkingDirectory,
 		Identity:         who,
 	}
@@ -40,6 +37,9 @@ func (s *supervision) start(order *control.StartOrder) (*protocol.StartFailure, 
 	}
 	for _, pump := range s.pumps {
 		go pump.run()
+	}
+	if s.input != nil {
+		go s.attendInput()
 	}
 	notice := control.StartedNotice{PID: s.main, StartedAt: protocol.Timestamp(s.started)}
 	// If init has died the listener finds out, and the command is ended.
@@ -68,32 +68,29 @@ func userInvalid(format, text string) *protocol.StartFailure {
 	return &protocol.StartFailure{Code: protocol.UserInvalid, Message: fmt.Sprintf(format, text)}
 }
 
-// launch opens the pipes and forks. Whatever happens, this process keeps no write end: the pipes end with the tree.
+// launch opens the ways in and out and forks. Whatever happens, this process keeps none of the command's ends: output
+// ends with the tree.
 func (s *supervision) launch(command process.Command) (*protocol.StartFailure, error) {
-	null, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: "/dev/null", Err: err}
-	}
-	defer syscall.Close(null)
-	stdout, stdoutEnd, err := openPipe(frame.Stdout, s.spooler)
+	ends, err := s.openEnds(command.Identity)
+	defer ends.close()
 	if err != nil {
 		return nil, err
 	}
-	defer syscall.Close(stdoutEnd)
-	stderr, stderrEnd, err := openPipe(frame.Stderr, s.spooler)
-	if err != nil {
-		return nil, err
-	}
-	defer syscall.Close(stderrEnd)
-	for _, end := range []int{stdoutEnd, stderrEnd} {
-		// So that the command may open /dev/stdout; without it only that fails.
-		_ = syscall.Fchown(end, int(command.Identity.UID), int(command.Identity.GID))
-	}
-	command.Stdin, command.Stdout, command.Stderr = uintptr(null), uintptr(stdoutEnd), uintptr(stderrEnd)
+	command.Stdin, command.Stdout, command.Stderr = uintptr(ends.stdin), uintptr(ends.stdout), uintptr(ends.stderr)
+	command.Terminal = s.terminal != nil
 	pid, failure, err := process.Launch(command)
 	if err != nil {
 		return nil, fmt.Errorf("start the command: %w", err)
 	}
-	s.main, s.pumps = pid, [2]*pump{stdout, stderr}
+	s.main = pid
 	return failure, nil
+}
+
+// attendInput applies what comes, or what came with the request.
+func (s *supervision) attendInput() {
+	if s.request.InputOpen() {
+		s.input.obey(s.replyInput)
+		return
+	}
+	s.input.feed(s.request.Stdin.Bytes)
 }

@@ -10,6 +10,7 @@ import (
 	"berth.dev/runner/internal/process"
 	"berth.dev/runner/internal/protocol"
 	"berth.dev/runner/internal/spool"
+	"berth.dev/runner/internal/terminal"
 	"berth.dev/runner/internal/wire"
 )
 
@@ -27,11 +28,15 @@ const (
 
 // supervision is the life of one exec. All of it runs in one goroutine but the pumps.
 type supervision struct {
-	conn     *control.Conn
-	request  *protocol.StartRequest
-	folder   string
-	spooler  *spooler
-	pumps    [2]*pump
+	conn    *control.Conn
+	request *protocol.StartRequest
+	folder  string
+	spooler *spooler
+	// pumps are those of standard output and error, or the one of the terminal.
+	pumps    []*pump
+	terminal *terminal.Terminal
+	// input is nil where the command reads nothing.
+	input    *input
 	children chan os.Signal
 	messages chan wire.Message
 
@@ -58,6 +63,8 @@ type supervision struct {
 	killed       map[int]bool
 	hadToKill    bool
 	abandoned    bool
+	// finished: the record says how it ended, and nothing more can reach the command.
+	finished bool
 }
 
 // untilOver returns when the main process has ended and its tree has gone, or may stay.
@@ -134,6 +141,8 @@ func (s *supervision) obey(message wire.Message, open bool) {
 	case control.Stop:
 		s.stopping = true
 		s.end(protocol.ReasonSandboxStopped, stopGrace)
+	case control.Stdin, control.Signal, control.Resize:
+		s.answer(message)
 	}
 }
 
