@@ -8,9 +8,9 @@ import { requireTool } from './tool.js';
 
 const BUILD_TIMEOUT_MS = 30 * 60 * 1000;
 
-/** A server that is built from a Go module of ours, tools/{name}, whose go.sum pins every source. */
+/** A program that is built from a Go module of ours, tools/{name}, whose go.sum pins every source. */
 export interface GoTool {
-  readonly name: 'temporal' | 'minio';
+  readonly name: 'temporal' | 'minio' | 'compose';
   readonly version: string;
   readonly package: string;
   readonly linkerFlags: string;
@@ -27,6 +27,14 @@ export const MINIO_TOOL: GoTool = {
   name: 'minio',
   version: '20260212',
   package: 'github.com/minio/minio',
+  linkerFlags: '-s -w',
+};
+
+/** Checks compose files where Docker comes without its compose plugin. */
+export const COMPOSE_TOOL: GoTool = {
+  name: 'compose',
+  version: '2.10.1',
+  package: 'github.com/compose-spec/compose-go/v2/cmd',
   linkerFlags: '-s -w',
 };
 

@@ -1,7 +1,9 @@
-import { Connection } from '@temporalio/client';
+import { Connection, isGrpcServiceError } from '@temporalio/client';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const CALL_TIMEOUT_MS = 5_000;
+/** gRPC's number for: there is none of that name. */
+const GRPC_NOT_FOUND = 5;
 const RETENTION_DAYS = 7;
 const SECONDS_PER_DAY = 86_400;
 /** The server's number for the type Keyword. */
@@ -44,6 +46,22 @@ export async function prepareNamespace(address: string, namespace: string): Prom
     if (missing.length === 0) return;
     const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]));
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+  });
+}
+
+/** Creates the namespace where an operator has not; a server of our own makes it by itself. */
+export async function createNamespace(address: string, namespace: string): Promise<void> {
+  await withConnection(address, async (connection) => {
+    try {
+      await connection.workflowService.describeNamespace({ namespace });
+    } catch (error) {
+      if (!isGrpcServiceError(error) || error.code !== GRPC_NOT_FOUND) throw error;
+      await connection.workflowService.registerNamespace({
+        namespace,
+        description: 'Berth',
+        workflowExecutionRetentionPeriod: { seconds: RETENTION_DAYS * SECONDS_PER_DAY } as never,
+      });
+    }
   });
 }
 
