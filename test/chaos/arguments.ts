@@ -1,0 +1,97 @@
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+
+const KILLS_DEFAULT = 25;
+const KILLS_MAX = 100_000;
+const MINUTES_MAX = 24 * 60;
+const IN_FLIGHT_DEFAULT = 24;
+const IN_FLIGHT_MAX = 500;
+const PORT_BASE_DEFAULT = 25_000;
+const SEED_MAX = 1_000_000_000;
+
+export const USAGE = `Kills parts of a running Berth with -9, or stops them for up to 30 s, while dozens of commands run,
+and checks from outside that no command, byte or end was lost, doubled or invented.
+
+Usage: npm run chaos -- exec [options]
+
+  --kills N         how many kills and stops (default ${KILLS_DEFAULT})
+  --seed S          the same seed plans the same commands and the same kills (default: a new one, printed)
+  --minutes M       kill no more after M minutes
+  --in-flight N     how many commands are kept running (default ${IN_FLIGHT_DEFAULT})
+  --only NAMES      a comma-separated list of what is killed: api, worker, temporal, postgres, minio, dockerd, containerd,
+                    init, container, supervisor
+  --state-dir DIR   use the installation that runs from DIR instead of one of its own
+  --port-base PORT  the first port of its own installation (default ${PORT_BASE_DEFAULT})
+  --keep            leave its own installation and its files behind, to look at
+  --publish         add the result to docs/proof.md
+  --json            the result as JSON on stdout, progress on stderr
+  --help            this text
+
+It needs root: it kills processes in sandboxes and reads their volumes past Berth. The exit code is 1 when anything was
+violated.`;
+
+export interface ChaosOptions {
+  readonly kills: number;
+  readonly seed: string;
+  readonly minutes: number | undefined;
+  readonly inFlight: number;
+  readonly only: readonly string[] | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly portBase: number;
+  readonly keep: boolean;
+  readonly publish: boolean;
+  readonly json: boolean;
+}
+
+/** Thrown for an argument that is not understood. */
+export class UsageError extends Error {}
+
+/** Undefined where only the help is wanted. */
+export function parseChaosArguments(argv: readonly string[]): ChaosOptions | undefined {
+  const { values, positionals } = parse(argv);
+  if (values.help) return undefined;
+  if (positionals.length !== 1 || positionals[0] !== 'exec') throw new UsageError('Say what to test: exec.');
+  return {
+    kills: whole('--kills', values.kills, 0, KILLS_MAX) ?? KILLS_DEFAULT,
+    seed: values.seed ?? String(randomInt(SEED_MAX)),
+    minutes: whole('--minutes', values.minutes, 1, MINUTES_MAX),
+    inFlight: whole('--in-flight', values['in-flight'], 1, IN_FLIGHT_MAX) ?? IN_FLIGHT_DEFAULT,
+    only: values.only?.split(',').map((name) => name.trim()),
+    stateDirectory: values['state-dir'],
+    portBase: whole('--port-base', values['port-base'], 1_024, 65_000) ?? PORT_BASE_DEFAULT,
+    keep: values.keep,
+    publish: values.publish,
+    json: values.json,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        kills: { type: 'string' },
+        seed: { type: 'string' },
+        minutes: { type: 'string' },
+        'in-flight': { type: 'string' },
+        only: { type: 'string' },
+        'state-dir': { type: 'string' },
+        'port-base': { type: 'string' },
+        keep: { type: 'boolean', default: false },
+        publish: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function whole(name: string, text: string | undefined, from: number, to: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= from && value <= to) return value;
+  throw new UsageError(`${name} takes a whole number from ${from} to ${to}, not "${text}".`);
+}

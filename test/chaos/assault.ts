@@ -1,0 +1,97 @@
+import { once, type EventEmitter } from 'node:events';
+import type { Harm } from './harm.js';
+import type { Injury, Target } from './injury.js';
+import { pause, textOf } from './pause.js';
+import type { Random } from './random.js';
+
+const GAP_MS_MIN = 1_000;
+const GAP_MS_MAX = 6_000;
+const TWO_AT_ONCE_CHANCE = 0.15;
+const STOP_CHANCE = 0.35;
+const AIMED_CHANCE = 0.5;
+const AIM_WAIT_MS = 2_000;
+const AIM_DELAY_MS_MAX = 150;
+/** With more than so many parts stopped at once there would be nothing left to test. */
+const OPEN_STOPS_MAX = 2;
+const MOMENTS = ['posting', 'accepted', 'ended'] as const;
+
+export interface AssaultOptions {
+  readonly kills: number;
+  readonly deadlineMs: number;
+  readonly targets: readonly Target[];
+  readonly onInjury: (injury: Injury) => void;
+}
+
+/** The kills of a run: which, when and how, as the seed says. Half of them are aimed at a moment of some exec. */
+export class Assault {
+  readonly injuries: Injury[] = [];
+  readonly problems: string[] = [];
+  private readonly healing = new Set<Promise<void>>();
+  private readonly stopped = new Set<Target>();
+  private readonly quick = new AbortController();
+
+  constructor(
+    private readonly harm: Harm,
+    private readonly moments: EventEmitter,
+    private readonly random: Random,
+    private readonly options: AssaultOptions,
+  ) {}
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { kills, deadlineMs } = this.options;
+    while (this.injuries.length < kills && Date.now() < deadlineMs && !signal.aborted) {
+      await pause(this.random.integer(GAP_MS_MIN, GAP_MS_MAX), signal);
+      await this.aim(signal);
+      const count = this.random.chance(TWO_AT_ONCE_CHANCE) ? 2 : 1;
+      for (let one = 0; one < count && this.injuries.length < kills; one++) await this.hurt();
+      while (this.stopped.size >= OPEN_STOPS_MAX) await Promise.race(this.healing);
+    }
+  }
+
+  /** Lets everything that is stopped go on, and waits for what is being started. */
+  async healAll(): Promise<void> {
+    this.quick.abort();
+    await Promise.all(this.healing);
+  }
+
+  private async aim(signal: AbortSignal): Promise<void> {
+    const isAimed = this.random.chance(AIMED_CHANCE);
+    const moment = this.random.pick(MOMENTS);
+    const delayMs = this.random.integer(0, AIM_DELAY_MS_MAX);
+    if (!isAimed) return;
+    const either = AbortSignal.any([signal, AbortSignal.timeout(AIM_WAIT_MS)]);
+    // Where nothing of the kind happens in time the kill falls where it falls.
+    await once(this.moments, moment, { signal: either }).catch(() => undefined);
+    await pause(delayMs);
+  }
+
+  private async hurt(): Promise<void> {
+    const target = this.random.pick(this.options.targets);
+    const mode = this.random.chance(STOP_CHANCE) ? 'stop' : 'kill';
+    if (this.stopped.has(target)) return;
+    const atMs = Date.now();
+    const harmed = await this.harm.do(target, mode, this.quick.signal);
+    if (harmed === undefined) return;
+    const injury: Injury = {
+      number: this.injuries.length + 1,
+      target,
+      mode,
+      atMs,
+      untilMs: undefined,
+      sandboxId: harmed.sandboxId,
+      execKey: harmed.execKey,
+      detail: harmed.detail,
+    };
+    this.injuries.push(injury);
+    this.options.onInjury(injury);
+    if (mode === 'stop') this.stopped.add(target);
+    const healing = harmed.healed
+      .catch((error: unknown) => void this.problems.push(textOf(error)))
+      .finally(() => {
+        injury.untilMs = Date.now();
+        if (mode === 'stop') this.stopped.delete(target);
+        this.healing.delete(healing);
+      });
+    this.healing.add(healing);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The proof that nothing is lost: it runs commands against a real installation, kills its parts, and compares. It is a
+ * client and a bystander: it speaks the public API, reads the disk, and must never import anything of the product.
+ */
+import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseChaosArguments, USAGE, UsageError, type ChaosOptions } from './arguments.js';
+import { Assault } from './assault.js';
+import { auditAll } from './audit.js';
+import { Client } from './client.js';
+import { Harm } from './harm.js';
+import { describeInjury, TARGETS, type Injury, type Target } from './injury.js';
+import { openInstallation, startInstallation, type Installation } from './installation.js';
+import { findLeaks } from './leaks.js';
+import { pause, until } from './pause.js';
+import { publish } from './proof.js';
+import { Random } from './random.js';
+import { summarise, textResult, type ChaosResult } from './result.js';
+import { openSandbox, Traffic } from './traffic.js';
+import type { Violation } from './violation.js';
+import { findDisk, type SandboxDisk } from './witness.js';
+
+const SANDBOXES = 3;
+/** The first execs are under way before the first kill. */
+const WARM_UP_MS = 3_000;
+const READY_WITHIN_MS = 120_000;
+const READY_LOOK_MS = 500;
+const NEVER_MS = Number.MAX_SAFE_INTEGER;
+
+export async function main(argv: readonly string[], root: string): Promise<number> {
+  try {
+    const options = parseChaosArguments(argv);
+    if (options === undefined) {
+      process.stdout.write(`${USAGE}\n`);
+      return 0;
+    }
+    if (process.getuid?.() !== 0)
+      throw new UsageError('Only root may kill processes in sandboxes and read their volumes.');
+    return await runChaos(options, root);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+    return 2;
+  }
+}
+
+async function runChaos(options: ChaosOptions, root: string): Promise<number> {
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  say(
+    `Seed ${options.seed}. Starting ${options.stateDirectory === undefined ? 'an installation' : 'in a running installation'} …`,
+  );
+  const installation =
+    options.stateDirectory === undefined
+      ? await startInstallation(root, options)
+      : openInstallation(options.stateDirectory);
+  try {
+    const source = readFileSync(join(root, 'test/chaos/program.pl'), 'utf8');
+    const result = await new Run(options, installation, source, say).run();
+    process.stdout.write(`${options.json ? JSON.stringify(result, undefined, 2) : textResult(result)}\n`);
+    if (options.publish) publish(root, result);
+    return result.violations.length === 0 ? 0 : 1;
+  } finally {
+    await installation.end();
+  }
+}
+
+class Run {
+  private readonly random: Random;
+  private readonly client: Client;
+  private readonly moments = new EventEmitter();
+  private readonly startedAtMs = Date.now();
+  private readonly runId: string;
+  private readonly keyPattern: RegExp;
+  private readonly disks = new Map<string, SandboxDisk>();
+
+  constructor(
+    private readonly options: ChaosOptions,
+    private readonly installation: Installation,
+    private readonly source: string,
+    private readonly say: (line: string) => void,
+  ) {
+    this.random = new Random(options.seed);
+    this.client = new Client(installation);
+    // The time is in it so that two runs on one installation do not meet.
+    this.runId = `chaos-${options.seed.replaceAll(/[^a-zA-Z0-9]/g, '')}-${this.startedAtMs.toString(36)}`;
+    this.keyPattern = new RegExp(`${this.runId}-\\d+`);
+    this.moments.setMaxListeners(0);
+  }
+
+  async run(): Promise<ChaosResult> {
+    for (let number = 1; number <= SANDBOXES; number++) {
+      const sandboxId = await openSandbox(this.client, `${this.runId}-${number}`);
+      this.disks.set(sandboxId, await findDisk(this.installation, sandboxId));
+    }
+    const { client, source, runId, moments, disks } = this;
+    const sandboxIds = [...disks.keys()];
+    const { inFlight } = this.options;
+    const traffic = new Traffic(
+      { client, source, runId, sandboxIds, moments, inFlight },
+      this.random.fork('traffic'),
+    );
+    const landing = new AbortController();
+    const flying = traffic.run(landing.signal);
+    await pause(WARM_UP_MS);
+    const assault = this.planAssault(traffic);
+    await Promise.race([assault.run(landing.signal), flying]);
+    await assault.healAll();
+    landing.abort();
+    const violations = await this.settle(traffic, flying, assault);
+    return summarise({
+      seed: this.options.seed,
+      startedAtMs: this.startedAtMs,
+      endedAtMs: Date.now(),
+      injuries: assault.injuries,
+      flights: traffic.flights,
+      disks,
+      violations,
+    });
+  }
+
+  private planAssault(traffic: Traffic): Assault {
+    const harm = new Harm(
+      this.installation,
+      new Set(this.disks.keys()),
+      this.keyPattern,
+      this.random.fork('harm'),
+    );
+    const { kills, minutes } = this.options;
+    return new Assault(harm, this.moments, this.random.fork('assault'), {
+      kills,
+      deadlineMs: minutes === undefined ? NEVER_MS : this.startedAtMs + minutes * 60_000,
+      targets: this.chooseTargets(harm),
+      onInjury: (injury) => this.tell(injury, traffic),
+    });
+  }
+
+  private chooseTargets(harm: Harm): Target[] {
+    const { only } = this.options;
+    const unknown = only?.find((name) => !TARGETS.some((target) => target === name));
+    if (unknown !== undefined) throw new UsageError(`--only knows ${TARGETS.join(', ')}, not "${unknown}".`);
+    const possible = harm.targets;
+    const chosen = TARGETS.filter((target) => possible.includes(target) && (only?.includes(target) ?? true));
+    const missing = TARGETS.filter((target) => !possible.includes(target));
+    if (missing.length > 0) this.say(`Not ours to kill here: ${missing.join(', ')}.`);
+    if (chosen.length === 0) throw new UsageError('Nothing of what --only names can be killed here.');
+    return chosen;
+  }
+
+  private tell(injury: Injury, traffic: Traffic): void {
+    const bad = traffic.flights.reduce(
+      (sum, flight) => sum + flight.violations.length + flight.readings.misreadings.length,
+      0,
+    );
+    const seen = `${traffic.inFlight} in flight, ${traffic.ended} ended, ${bad} violations so far`;
+    this.say(`${describeInjury({ ...injury, untilMs: undefined }, this.startedAtMs)} · ${seen}`);
+  }
+
+  /** Nothing is killed any more: everything ends, is looked at again, and leaves nothing behind. */
+  private async settle(traffic: Traffic, flying: Promise<void>, assault: Assault): Promise<Violation[]> {
+    this.say(`${traffic.inFlight} execs are still in flight; waiting for their ends.`);
+    const whole = (kind: Violation['kind'], detail: string): Violation => ({
+      kind,
+      key: undefined,
+      execId: undefined,
+      detail,
+    });
+    const violations = assault.problems.map((problem) => whole('recovery', problem));
+    await flying;
+    const isReady = await until(() => this.installation.isReady(), READY_WITHIN_MS, READY_LOOK_MS);
+    if (!isReady)
+      return [...violations, whole('recovery', `/health/ready is not 200 after ${READY_WITHIN_MS / 1000} s`)];
+    this.say(`${traffic.flights.length} execs; comparing.`);
+    const { client, disks, installation, keyPattern } = this;
+    violations.push(...(await auditAll(traffic.flights, { client, disks, injuries: assault.injuries })));
+    this.say('Looking for what was left behind.');
+    const leaks = await findLeaks({ installation, disks, keyPattern });
+    return [...violations, ...leaks.map((leak) => whole('leak', leak))];
+  }
+}

@@ -1,0 +1,135 @@
+import { describeInjury, injuriesBetween, type Injury } from './injury.js';
+import type { Flight } from './flight.js';
+import { VIOLATION_KINDS, type Violation, type ViolationKind } from './violation.js';
+import { hearTestimony, type SandboxDisk } from './witness.js';
+
+const AROUND_MS = 5_000;
+const PERCENTILES = [0.5, 0.95, 1] as const;
+
+/** What a run has shown: everything that is printed, published, or given as JSON. */
+export interface ChaosResult {
+  readonly seed: string;
+  readonly startedAt: string;
+  readonly minutes: number;
+  readonly kills: number;
+  readonly injuries: readonly Injury[];
+  readonly execs: number;
+  readonly states: Readonly<Record<string, number>>;
+  readonly bytesRead: number;
+  readonly socketConnections: number;
+  /** From the end that the program noted to the end that a client saw, in milliseconds: p50, p95, longest. */
+  readonly endSeenAfterMs: readonly number[];
+  readonly violations: readonly (Violation & { readonly evidence: readonly string[] })[];
+}
+
+export interface ResultFacts {
+  readonly seed: string;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly injuries: readonly Injury[];
+  readonly flights: readonly Flight[];
+  readonly disks: ReadonlyMap<string, SandboxDisk>;
+  readonly violations: readonly Violation[];
+}
+
+export function summarise(facts: ResultFacts): ChaosResult {
+  const { flights, injuries, violations, seed, startedAtMs, endedAtMs } = facts;
+  return {
+    seed,
+    startedAt: new Date(startedAtMs).toISOString(),
+    minutes: (endedAtMs - startedAtMs) / 60_000,
+    kills: injuries.length,
+    injuries,
+    execs: flights.length,
+    states: countBy(
+      flights.map(({ end, execId }) => end?.state ?? (execId === undefined ? 'refused' : 'no end')),
+    ),
+    bytesRead: flights.reduce((sum, { readings }) => sum + readings.bytes, 0),
+    socketConnections: flights.reduce((sum, { socket }) => sum + (socket?.connections ?? 0), 0),
+    endSeenAfterMs: percentilesOf(delaysOf(facts)),
+    violations: violations.map((violation) => ({ ...violation, evidence: evidenceOf(violation, facts) })),
+  };
+}
+
+/** The table of the end. Each violation of it stands below with what was killed around it. */
+export function textResult(result: ChaosResult): string {
+  const injured = countBy(result.injuries.map(({ target, mode }) => `${mode} ${target}`));
+  const rows = (Object.keys(VIOLATION_KINDS) as ViolationKind[]).map((kind) => [
+    kind,
+    String(result.violations.filter((violation) => violation.kind === kind).length),
+    VIOLATION_KINDS[kind],
+  ]);
+  const [half, most, longest] = result.endSeenAfterMs.map((ms) => `${(ms / 1_000).toFixed(2)} s`);
+  return [
+    '',
+    `Seed ${result.seed} · ${result.kills} kills and stops in ${result.minutes.toFixed(1)} minutes · ${result.execs} execs`,
+    `  kills    ${describeCounts(injured)}`,
+    `  ends     ${describeCounts(result.states)}`,
+    `  read     ${(result.bytesRead / 1024 ** 2).toFixed(0)} MiB compared, ${result.socketConnections} socket connections`,
+    `  an end is seen after the program's own: p50 ${half}, p95 ${most}, longest ${longest}`,
+    '',
+    ...rows.map(
+      ([kind = '', count = '', meaning = '']) => `  ${kind.padEnd(15)}${count.padStart(5)}   ${meaning}`,
+    ),
+    '',
+    ...result.violations.flatMap((violation) => ['', ...describeViolation(violation)]),
+    result.violations.length === 0
+      ? 'Nothing was violated.'
+      : `${result.violations.length} violations. Again: npm run chaos -- exec --kills ${result.kills} --seed ${result.seed}`,
+  ].join('\n');
+}
+
+function describeViolation({
+  kind,
+  key,
+  execId,
+  detail,
+  evidence,
+}: ChaosResult['violations'][number]): string[] {
+  const whose = execId === undefined ? '' : ` ${execId} (${key ?? ''})`;
+  return [`VIOLATION ${kind}${whose}: ${detail}`, ...evidence.map((line) => `    ${line}`)];
+}
+
+function evidenceOf({ key }: Violation, facts: ResultFacts): string[] {
+  const flight = facts.flights.find(({ program }) => program.key === key);
+  if (flight === undefined) return [];
+  const { program, askedAtMs, endSeenAtMs, end } = flight;
+  const since = (ms: number): string => `${((ms - facts.startedAtMs) / 1_000).toFixed(2)} s`;
+  const disk = facts.disks.get(flight.sandboxId);
+  const around = injuriesBetween(facts.injuries, askedAtMs, (endSeenAtMs ?? facts.endedAtMs) + AROUND_MS);
+  return [
+    `program ${JSON.stringify(program)}`,
+    `asked at ${since(askedAtMs)}, end seen at ${endSeenAtMs === undefined ? 'never' : since(endSeenAtMs)}, in sandbox ${flight.sandboxId}`,
+    `noted ${disk === undefined || key === undefined ? 'nothing' : JSON.stringify(hearTestimony(disk, key))}`,
+    `answered ${JSON.stringify(end === undefined ? null : { ...end, argv: undefined, links: undefined })}`,
+    ...around.map((injury) => describeInjury(injury, facts.startedAtMs)),
+  ];
+}
+
+function delaysOf({ flights, disks }: ResultFacts): number[] {
+  return flights.flatMap(({ endSeenAtMs, sandboxId, program }) => {
+    const disk = disks.get(sandboxId);
+    if (endSeenAtMs === undefined || disk === undefined) return [];
+    const { endedAtMs } = hearTestimony(disk, program.key);
+    return endedAtMs === undefined ? [] : [Math.max(0, endSeenAtMs - endedAtMs)];
+  });
+}
+
+function percentilesOf(values: readonly number[]): number[] {
+  const sorted = values.toSorted((a, b) => a - b);
+  return PERCENTILES.map(
+    (part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0,
+  );
+}
+
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
+const describeCounts = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .toSorted(([a], [b]) => a.localeCompare(b))
+    .map(([name, count]) => `${name} ${count}`)
+    .join(' · ');

@@ -1,0 +1,64 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StreamName } from './expected-bytes.js';
+import type { Installation } from './installation.js';
+
+/** What a program has noted of itself in the workspace's volume, read from the host's disk past Berth. */
+export interface Testimony {
+  readonly starts: number;
+  /** As it wrote it just before: `exit 3` or `signal SIGSEGV`. Undefined where it did not come to its end. */
+  readonly end: string | undefined;
+  readonly endedAtMs: number | undefined;
+  /** Bytes that it has certainly written, and bytes that it may have written: a kill can fall into a write. */
+  readonly written: Readonly<Record<StreamName, { readonly certainly: number; readonly atMost: number }>>;
+}
+
+/** Where the volumes of a sandbox lie on the disk of this machine. */
+export interface SandboxDisk {
+  readonly workspace: string;
+  readonly spool: string;
+}
+
+export async function findDisk(installation: Installation, sandboxId: string): Promise<SandboxDisk> {
+  const volumes = await installation.engine.volumes(installation.instanceId);
+  const find = (kind: string): string => {
+    const found = volumes.find(
+      ({ Labels }) => Labels?.['berth.sandbox'] === sandboxId && Labels['berth.kind'] === kind,
+    );
+    if (found === undefined) throw new Error(`The engine has no volume ${kind} of the sandbox ${sandboxId}.`);
+    return found.Mountpoint;
+  };
+  return { workspace: find('workspace'), spool: find('spool') };
+}
+
+export function hearTestimony(disk: SandboxDisk, key: string): Testimony {
+  const note = (ending: string): string => join(disk.workspace, '.chaos', `${key}.${ending}`);
+  const lines = (ending: string): string[] => readText(note(ending)).split('\n').slice(0, -1);
+  const end = lines('end');
+  return {
+    starts: lines('start').length,
+    end: end.at(-1),
+    endedAtMs: end.length === 0 ? undefined : statSync(note('end')).mtimeMs,
+    written: writtenOf(lines('written')),
+  };
+}
+
+function writtenOf(lines: readonly string[]): Testimony['written'] {
+  const written = { stdout: { certainly: 0, atMost: 0 }, stderr: { certainly: 0, atMost: 0 } };
+  for (const line of lines) {
+    const [mark, stream, bytes] = line.split(' ');
+    const entry = written[stream === '1' ? 'stdout' : 'stderr'];
+    if (mark === '>') entry.certainly = Number(bytes);
+    entry.atMost = Math.max(entry.atMost, Number(bytes));
+  }
+  return written;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
