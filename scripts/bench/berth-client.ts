@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { RunningInstance } from './running-instance.js';
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
+/** See docs/WEBSOCKET.md. */
+const OUTPUT_HEADER_BYTES = 29;
 const START_WAIT_SECONDS = 60;
 
 export interface ExecTimes {
@@ -19,6 +21,15 @@ interface ControlMessage {
   readonly id?: string;
   readonly state?: string;
   readonly code?: string;
+  readonly exec?: { readonly exitRecord: { readonly stdoutSha256: string } | null };
+}
+
+export type EndMessage = ControlMessage;
+
+interface Watched {
+  readonly firstByteAt: number | undefined;
+  readonly endAt: number;
+  readonly end: EndMessage;
 }
 
 /** A client as an application would write it: HTTP to start, one WebSocket that is open all the time to look on. */
@@ -63,11 +74,23 @@ export class BerthClient {
     };
   }
 
+  /** Starts a command and hands every piece of its output over as it comes. */
+  async receive(
+    sandboxId: string,
+    argv: readonly string[],
+    onPayload: (payload: Buffer) => void,
+  ): Promise<{ readonly endMs: number; readonly end: EndMessage }> {
+    const begunAt = performance.now();
+    const { id } = await this.post<{ id: string }>(`/v1/sandboxes/${sandboxId}/execs`, { argv }, DEADLINE_MS);
+    const { endAt, end } = await this.watch(id, onPayload);
+    return { endMs: endAt - begunAt, end };
+  }
+
   close(): void {
     this.socket.close();
   }
 
-  private async watch(execId: string): Promise<{ firstByteAt: number | undefined; endAt: number }> {
+  private async watch(execId: string, onPayload?: (payload: Buffer) => void): Promise<Watched> {
     this.subscriptions += 1;
     const id = `b${this.subscriptions}`;
     return await new Promise((resolve, reject) => {
@@ -82,6 +105,7 @@ export class BerthClient {
       const receive = (data: Buffer, isBinary: boolean): void => {
         if (isBinary) {
           firstByteAt ??= performance.now();
+          onPayload?.(data.subarray(OUTPUT_HEADER_BYTES));
           return;
         }
         const message = JSON.parse(data.toString('utf8')) as ControlMessage;
@@ -89,7 +113,7 @@ export class BerthClient {
         if (message.t === 'err') fail(`the socket answered ${message.code ?? 'err'}`);
         if (message.t !== 'end') return;
         const endAt = performance.now();
-        if (message.state === 'succeeded') settle(() => resolve({ firstByteAt, endAt }));
+        if (message.state === 'succeeded') settle(() => resolve({ firstByteAt, endAt, end: message }));
         else fail(`it ended as ${message.state ?? 'nothing'}`);
       };
       const timer = setTimeout(() => fail(`no end within ${DEADLINE_MS} ms`), DEADLINE_MS);

@@ -4,18 +4,23 @@
 import { parseArgs } from 'node:util';
 import { benchExec } from './exec.bench.js';
 import { describeMachine } from './machine.js';
-import { textReport } from './report.js';
+import { benchOutput } from './output.bench.js';
+import { outputReport, textReport } from './report.js';
 import { readRunningInstance } from './running-instance.js';
 
 const ROUNDS_DEFAULT = 100;
+const OUTPUT_ROUNDS_DEFAULT = 5;
 const ROUNDS_MAX = 100_000;
 const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec [options]
+Usage: npm run bench -- exec | output [options]
 
-  --n COUNT        measurements of each kind after the warm-up (default ${ROUNDS_DEFAULT})
+  exec             short commands: accepted, first byte, exit
+  output           100 MiB of lines and of zeros to one WebSocket client, and the memory that it takes
+
+  --n COUNT        measurements of each kind after the warm-up (default ${ROUNDS_DEFAULT}; output ${OUTPUT_ROUNDS_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
   --help           this text
@@ -25,27 +30,37 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      n: { type: 'string', default: String(ROUNDS_DEFAULT) },
+      n: { type: 'string' },
       json: { type: 'boolean', default: false },
       'state-dir': { type: 'string', default: process.env['BERTH_STATE_DIR'] ?? '.berth' },
       help: { type: 'boolean', default: false },
     },
   });
-  const rounds = Number(values.n);
-  const valid = positionals.length === 1 && positionals[0] === 'exec';
+  const [kind, ...surplus] = positionals;
+  const rounds = Number(values.n ?? (kind === 'output' ? OUTPUT_ROUNDS_DEFAULT : ROUNDS_DEFAULT));
+  const valid = surplus.length === 0 && (kind === 'exec' || kind === 'output');
   if (values.help || !valid || !Number.isInteger(rounds) || rounds < 1 || rounds > ROUNDS_MAX) {
     (values.help ? process.stdout : process.stderr).write(USAGE);
     return values.help ? 0 : 2;
   }
   const instance = readRunningInstance(values['state-dir']);
   const machine = await describeMachine(instance);
+  if (kind === 'output') {
+    const report = await benchOutput(instance, rounds, ({ kind: of, rawRate, berthRate }) => {
+      process.stderr.write(`${of}: raw ${rawRate.toFixed(0)} MiB/s, Berth ${berthRate.toFixed(0)} MiB/s\n`);
+    });
+    print(values.json, { machine, report }, () => outputReport(machine, report));
+    return 0;
+  }
   const report = await benchExec(instance, rounds, (done, of) => {
     if (done % PROGRESS_EVERY === 0 || done === of) process.stderr.write(`${done} of ${of}\n`);
   });
-  process.stdout.write(
-    `${values.json ? JSON.stringify({ machine, report }, undefined, 2) : textReport(machine, report)}\n`,
-  );
+  print(values.json, { machine, report }, () => textReport(machine, report));
   return 0;
+}
+
+function print(json: boolean, data: unknown, text: () => string): void {
+  process.stdout.write(`${json ? JSON.stringify(data, undefined, 2) : text()}\n`);
 }
 
 try {

@@ -35,6 +35,19 @@ export class RawDocker {
     if (ExitCode !== 0) throw new Error(`The raw exec of \`true\` ended with ${String(ExitCode)}.`);
     return durationMs;
   }
+
+  /** All output of a command over the attached stream, in milliseconds. The 8-byte headers of the stream are not counted. */
+  async measureOutput(argv: readonly string[], bytes: number): Promise<number> {
+    const begunAt = performance.now();
+    const exec = await this.container.exec({ Cmd: [...argv], AttachStdout: true, AttachStderr: true });
+    const stream = await exec.start({ hijack: true, stdin: false });
+    let received = 0;
+    stream.on('data', (piece: Buffer) => (received += piece.byteLength));
+    await once(stream, 'end');
+    const durationMs = performance.now() - begunAt;
+    if (received < bytes) throw new Error(`The raw stream ended after ${received} of ${bytes} bytes.`);
+    return durationMs;
+  }
 }
 
 function optionsOf(dockerHost: string): Docker.DockerOptions {

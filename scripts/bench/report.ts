@@ -1,4 +1,5 @@
 import type { ExecReport, Measured } from './exec.bench.js';
+import type { OutputReport } from './output.bench.js';
 import type { Machine } from './machine.js';
 import type { Summary } from './statistics.js';
 
@@ -10,13 +11,42 @@ export function textReport(machine: Machine, report: ExecReport): string {
     row('POST to exit seen by the client, true', report.exit, ratio(report.exit)),
   ];
   return [
-    `${machine.date}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGib} GiB,`,
-    `kernel ${machine.kernel}, Node ${machine.node}, Docker ${machine.docker}, load before ${machine.loadBefore}; ${report.raw.count} of each, interleaved`,
+    ...heading(machine, `${report.raw.count} of each, interleaved`),
     '',
     '| | p50 ms | p95 ms | of raw (p50) |',
     '| --- | --- | --- | --- |',
     ...rows,
   ].join('\n');
+}
+
+export function outputReport(machine: Machine, { rounds, growth }: OutputReport): string {
+  const rows = (['lines', 'zeros'] as const).map((kind) => {
+    const of = rounds.filter((round) => round.kind === kind);
+    const raw = median(of.map((round) => round.rawRate));
+    const berth = median(of.map((round) => round.berthRate));
+    return `| 100 MiB of ${kind} | ${raw.toFixed(0)} | ${berth.toFixed(0)} | ${(berth / raw).toFixed(2)} |`;
+  });
+  return [
+    ...heading(machine, `${rounds.length / 2} of each, interleaved`),
+    '',
+    '| | raw MiB/s | Berth MiB/s | of raw |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+    '',
+    `Resident memory grew by at most ${growth.api.toFixed(0)} MiB (API) and ${growth.worker.toFixed(0)} MiB (worker).`,
+  ].join('\n');
+}
+
+function heading(machine: Machine, what: string): string[] {
+  return [
+    `${machine.date}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGib} GiB,`,
+    `kernel ${machine.kernel}, Node ${machine.node}, Docker ${machine.docker}, load before ${machine.loadBefore}; ${what}`,
+  ];
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
 function row(name: string, summary: Summary, ofRaw: string): string {

@@ -6,6 +6,7 @@ export interface RunningInstance {
   readonly apiUrl: string;
   readonly adminSecret: string;
   readonly dockerHost: string;
+  readonly pids: { readonly api: number; readonly worker: number };
 }
 
 /** Reads what `npm start` has written into its state folder. */
@@ -16,6 +17,7 @@ export function readRunningInstance(stateDirectory: string): RunningInstance {
     apiUrl: textOf(run, 'apiUrl'),
     adminSecret: textOf(secrets, 'adminSecret'),
     dockerHost: textOf(run, 'dockerHost'),
+    pids: { api: pidOf(run, 'api'), worker: pidOf(run, 'worker') },
   };
 }
 
@@ -28,4 +30,11 @@ function textOf(values: Record<string, unknown>, name: string): string {
   const value = values[name];
   if (typeof value !== 'string') throw new Error(`The state folder names no ${name}. Is Berth running?`);
   return value;
+}
+
+function pidOf(run: Record<string, unknown>, name: string): number {
+  const processes = run['processes'] as Record<string, { pid?: number } | undefined> | undefined;
+  const pid = processes?.[name]?.pid;
+  if (pid === undefined) throw new Error(`The state folder names no process ${name}. Is Berth running?`);
+  return pid;
 }
