@@ -8,11 +8,11 @@ import {
   type Exec,
   type ExecEnd,
   type ExecId,
+  type ExecListQuery,
   type ExecState,
   type ExecStore,
   type HostId,
   type NewExec,
-  type OwnerId,
   type Page,
   type Sandbox,
   type SandboxId,
@@ -26,6 +26,7 @@ export class MemoryExecs implements ExecStore {
   readonly workflowsStarted = new Set<ExecId>();
   /** Set to make every read fail, as a database that is away does. */
   away: DomainError | undefined;
+  queuedMax = 1_000;
 
   constructor(
     private readonly sandboxes: ReadonlyMap<SandboxId, Sandbox>,
@@ -41,6 +42,12 @@ export class MemoryExecs implements ExecStore {
     }
     const sandbox = this.sandboxes.get(exec.sandboxId);
     if (!sandbox) throw new DomainError('not_found', 'There is no such sandbox.');
+    if ((await this.listStartable(exec.sandboxId)).length >= this.queuedMax) {
+      throw new DomainError('queue_full', 'Too many execs wait in this sandbox.', {
+        retryAfterSeconds: 5,
+        extra: { queuedMax: this.queuedMax },
+      });
+    }
     const row: Exec = {
       ...exec,
       hostId: sandbox.hostId,
@@ -76,19 +83,31 @@ export class MemoryExecs implements ExecStore {
     return row;
   }
 
-  async list(
-    tenantId: TenantId,
-    query: { sandboxId?: SandboxId; ownerId?: OwnerId; state?: ExecState; limit: number; cursor?: string },
-  ): Promise<Page<Exec>> {
+  async list(tenantId: TenantId, query: ExecListQuery): Promise<Page<Exec>> {
     await this.answer();
     const rows = [...this.rows.values()].filter(
       (row) =>
         row.tenantId === tenantId &&
         (query.sandboxId === undefined || row.sandboxId === query.sandboxId) &&
         (query.ownerId === undefined || row.ownerId === query.ownerId) &&
-        (query.state === undefined || row.state === query.state),
+        (query.states === undefined || query.states.includes(row.state)) &&
+        Object.entries(query.labels ?? {}).every(([key, value]) => row.request.labels[key] === value) &&
+        (query.createdAfter === undefined || row.createdAt >= query.createdAfter) &&
+        (query.createdBefore === undefined || row.createdAt < query.createdBefore),
     );
     return pageOf(rows, query);
+  }
+
+  async queuePositions(
+    execs: readonly Pick<Exec, 'id' | 'sandboxId'>[],
+  ): Promise<ReadonlyMap<ExecId, number>> {
+    await this.answer();
+    const places = new Map<ExecId, number>();
+    for (const { id, sandboxId } of execs) {
+      const place = (await this.listStartable(sandboxId)).indexOf(id);
+      if (place >= 0) places.set(id, place + 1);
+    }
+    return places;
   }
 
   async claim(id: ExecId, hostId: HostId): Promise<ClaimResult> {

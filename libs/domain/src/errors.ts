@@ -82,9 +82,17 @@ export function isDomainError(error: unknown, code?: ErrorCode): error is Domain
   return error instanceof DomainError && (code === undefined || error.code === code);
 }
 
+/** Why the runner could not start a command. */
+export type StartFailureCode =
+  | 'command_not_found'
+  | 'command_not_executable'
+  | 'argument_list_too_long'
+  | 'working_directory_invalid'
+  | 'user_invalid';
+
 /** What is written on a row and shown to users about a failure. */
 export interface Failure {
-  readonly code: ErrorCode;
+  readonly code: ErrorCode | StartFailureCode;
   readonly message: string;
 }
 

@@ -28,7 +28,7 @@ describe('the end that an exit record proves', () => {
       endFromExitRecord(exitRecordOf({ reason: 'start_failed', exitCode: 127, startFailure })),
     ).toMatchObject({
       exitCode: null,
-      failure: { message: 'nope: no such program' },
+      failure: { code: 'command_not_found', message: 'nope: no such program' },
     });
   });
 });

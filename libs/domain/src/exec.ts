@@ -11,6 +11,8 @@ export interface ExecRequest {
   readonly timeoutSeconds: number;
   readonly queueTimeoutSeconds: number;
   readonly outputBytesMax: number;
+  /** The client's own words about it, to find it by. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Times are ISO 8601 in UTC. Positions and byte counts are of the framed spool and of the raw streams respectively. */
@@ -91,7 +93,7 @@ function stateFromExitRecord(record: ExitRecord): ExecEnd['state'] {
 function startFailureOf(record: ExitRecord): Failure | null {
   if (record.reason !== 'start_failed') return null;
   return {
-    code: 'invalid_state',
+    code: record.startFailure?.code ?? 'invalid_state',
     message: record.startFailure?.message ?? 'The command could not be started.',
   };
 }

@@ -4,7 +4,7 @@
  */
 export * as limits from './limits.js';
 export { DomainError, ERROR_CODES, failureFrom, isDomainError } from './errors.js';
-export type { Dependency, DomainErrorOptions, ErrorCode, Failure } from './errors.js';
+export type { Dependency, DomainErrorOptions, ErrorCode, Failure, StartFailureCode } from './errors.js';
 export {
   execId,
   hostId,
@@ -31,13 +31,14 @@ export type { OperationAction, OperationKind, OperationState } from './operation
 export { canceledBeforeStartEnd, endFromExitRecord, lostEnd, notStartedEnd, oomKilledEnd } from './exec.js';
 export type { Exec, ExecEnd, ExecEvidence, ExecRequest } from './exec.js';
 export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox.js';
-export type { Sandbox, Tier, TierName } from './sandbox.js';
+export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
 export { START_STEPS, stepBegun, stepEnded } from './operation.js';
 export type { Operation, Park, StartStep, StepRecord, StepState } from './operation.js';
 export type {
   Chunk,
   ClaimResult,
   Ensured,
+  ExecListQuery,
   ExecStore,
   HostRow,
   HostStore,
@@ -78,7 +79,6 @@ export type {
   RunnerExecState,
   RunnerExecStatus,
   SpoolBlock,
-  StartFailureCode,
   StartRequest,
   StartResult,
   StartState,

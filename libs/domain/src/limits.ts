@@ -17,8 +17,9 @@ export const EXEC_TIMEOUT_SECONDS_MAX = 30 * 24 * 3_600;
 export const EXEC_QUEUE_TIMEOUT_SECONDS_DEFAULT = 300;
 export const EXEC_OUTPUT_BYTES_DEFAULT = 10 * 1_024 * MIB;
 export const EXEC_CANCEL_GRACE_MS = 2 * SECOND_MS;
-export const EXEC_RUNNING_PER_SANDBOX_MAX = 64;
-export const EXEC_QUEUED_PER_SANDBOX_MAX = 1_000;
+export const LABEL_ITEMS_MAX = 20;
+export const LABEL_KEY_LENGTH_MAX = 63;
+export const LABEL_VALUE_LENGTH_MAX = 255;
 /** How long after its own timeout an exec may be without an end before supervision gives it up as `lost`. */
 export const EXEC_END_GRACE_MS = 60 * SECOND_MS;
 /** How long a container may run with a silent runner before its execs are given up. */

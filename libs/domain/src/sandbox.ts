@@ -25,19 +25,45 @@ export const DEFAULT_SANDBOX_NAME = 'default';
 
 export type TierName = 'small' | 'medium' | 'large';
 
-/** What a sandbox may use of its host. Memory in bytes, CPU in thousandths of a core. */
-export interface Tier {
+/** What a container may use of its host. Memory in bytes, CPU in thousandths of a core. */
+export interface ContainerLimits {
   readonly memoryBytes: number;
   readonly milliCpus: number;
   readonly pidsMax: number;
 }
 
+/** What a sandbox may use, and how many execs it takes. */
+export interface Tier extends ContainerLimits {
+  /** Execs that run at the same time; more of them wait in the queue of the sandbox. */
+  readonly execsRunningMax: number;
+  /** Execs that may wait; one more is refused with `queue_full`. */
+  readonly execsQueuedMax: number;
+}
+
 const GIB = 1_024 ** 3;
 
 export const TIERS: Readonly<Record<TierName, Tier>> = {
-  small: { memoryBytes: 1 * GIB, milliCpus: 1_000, pidsMax: 512 },
-  medium: { memoryBytes: 4 * GIB, milliCpus: 2_000, pidsMax: 2_048 },
-  large: { memoryBytes: 16 * GIB, milliCpus: 8_000, pidsMax: 8_192 },
+  small: {
+    memoryBytes: 1 * GIB,
+    milliCpus: 1_000,
+    pidsMax: 512,
+    execsRunningMax: 32,
+    execsQueuedMax: 500,
+  },
+  medium: {
+    memoryBytes: 4 * GIB,
+    milliCpus: 2_000,
+    pidsMax: 2_048,
+    execsRunningMax: 64,
+    execsQueuedMax: 1_000,
+  },
+  large: {
+    memoryBytes: 16 * GIB,
+    milliCpus: 8_000,
+    pidsMax: 8_192,
+    execsRunningMax: 128,
+    execsQueuedMax: 2_000,
+  },
 };
 
 export const DEFAULT_TIER: TierName = 'medium';

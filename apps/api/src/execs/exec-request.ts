@@ -10,5 +10,6 @@ export function execRequestOf(body: ExecBody): ExecRequest {
     timeoutSeconds: body.timeoutSeconds ?? limits.EXEC_TIMEOUT_SECONDS_DEFAULT,
     queueTimeoutSeconds: body.queueTimeoutSeconds ?? limits.EXEC_QUEUE_TIMEOUT_SECONDS_DEFAULT,
     outputBytesMax: body.outputBytesMax ?? limits.EXEC_OUTPUT_BYTES_DEFAULT,
+    labels: body.labels ?? {},
   };
 }

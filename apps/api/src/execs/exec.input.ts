@@ -1,6 +1,6 @@
 import { limits } from '#domain';
 import { z } from 'zod';
-import { idText, nameText, pageQuery } from '../http/inputs.js';
+import { idText, nameText, pageQuery, repeated, timeText } from '../http/inputs.js';
 
 const NUL = '\0';
 const utf8Bytes = (text: string): number => Buffer.byteLength(text);
@@ -36,6 +36,19 @@ const WorkingDirectory = withoutNul
   .refine((path) => path.startsWith('/'), { error: 'must be an absolute path' })
   .refine((path) => utf8Bytes(path) <= limits.PATH_BYTES_MAX, atMost(limits.PATH_BYTES_MAX));
 
+const LABEL_KEY = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?$/;
+const LabelKey = z
+  .string()
+  .max(limits.LABEL_KEY_LENGTH_MAX)
+  .regex(LABEL_KEY, { error: 'a label has letters, digits and . _ / - and ends in a letter or digit' });
+const LabelValue = withoutNul.max(limits.LABEL_VALUE_LENGTH_MAX);
+
+const Labels = z
+  .record(LabelKey, LabelValue)
+  .refine((labels) => Object.keys(labels).length <= limits.LABEL_ITEMS_MAX, {
+    error: `must have at most ${limits.LABEL_ITEMS_MAX} labels`,
+  });
+
 export const ExecBody = z
   .strictObject({
     command: Command.optional().meta({
@@ -48,6 +61,10 @@ export const ExecBody = z
     timeoutSeconds: z.int().min(1).max(limits.EXEC_TIMEOUT_SECONDS_MAX).optional(),
     queueTimeoutSeconds: z.int().min(1).max(limits.EXEC_TIMEOUT_SECONDS_MAX).optional(),
     outputBytesMax: z.int().min(0).max(limits.EXEC_OUTPUT_BYTES_DEFAULT).optional(),
+    labels: Labels.optional().meta({ description: 'Your own words about it, to find it by.' }),
+    ifStopped: z.enum(['start', 'fail']).optional().meta({
+      description: 'What to do when the sandbox does not run: start it (the default), or answer 409.',
+    }),
   })
   .superRefine(({ command, argv }, context) => {
     if ((command === undefined) === (argv === undefined)) {
@@ -77,11 +94,33 @@ export const SandboxParams = z.strictObject({ sandboxId: idText });
 export const UserParams = z.strictObject({ userId: nameText });
 export const UserExecParams = z.strictObject({ userId: nameText, execId: idText });
 
-export const SandboxExecsQuery = z.strictObject({ ...pageQuery, state: ExecStateName.optional() });
+/** `k=v`. A value may hold further signs of equality. */
+const LabelFilter = z
+  .string()
+  .regex(/^[^=]+=/, { error: 'must be name=value' })
+  .transform((text): readonly [string, string] => {
+    const at = text.indexOf('=');
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+
+const LabelFilters = repeated(LabelFilter, limits.LABEL_ITEMS_MAX)
+  .refine((labels) => new Set(labels.map(([key]) => key)).size === labels.length, {
+    error: 'a label has one value',
+  })
+  .transform((labels): Readonly<Record<string, string>> => Object.fromEntries(labels));
+
+const filters = {
+  state: repeated(ExecStateName, EXEC_STATES.length).optional(),
+  label: LabelFilters.optional().meta({ description: '`name=value`; given more than once, all must hold.' }),
+  createdAfter: timeText.optional().meta({ description: 'Created at this time or later.' }),
+  createdBefore: timeText.optional().meta({ description: 'Created before this time.' }),
+};
+
+export const SandboxExecsQuery = z.strictObject({ ...pageQuery, ...filters });
 export type SandboxExecsQuery = z.infer<typeof SandboxExecsQuery>;
 export const ExecsQuery = z.strictObject({
   ...pageQuery,
-  state: ExecStateName.optional(),
+  ...filters,
   sandboxId: idText.optional(),
   owner: nameText.optional(),
 });

@@ -40,10 +40,25 @@ export const ExecView = z
     argv: z.array(z.string()),
     workingDirectory: z.string().nullable(),
     timeoutSeconds: z.int(),
+    queueTimeoutSeconds: z.int(),
+    outputBytesMax: z.int(),
+    labels: z.record(z.string(), z.string()),
+    queuePosition: z.int().nullable().meta({
+      description:
+        'Its place in the queue of the sandbox; 1 is the next. Null where it does not wait, and where nobody looked: in the answer that creates it and on the WebSocket.',
+    }),
     generation: z.int().nullable(),
     position: z.int().meta({ description: 'The end of the committed framed output.' }),
     stdoutBytes: z.int(),
     stderrBytes: z.int(),
+    sha256: z
+      .object({ stdout: z.string(), stderr: z.string() })
+      .nullable()
+      .meta({ description: 'Of all bytes of each stream, by the exit record.' }),
+    usage: z
+      .object({ wallMs: z.number(), cpuMs: z.number(), memoryPeakBytes: z.int() })
+      .nullable()
+      .meta({ description: 'What the command and its descendants used, by the exit record.' }),
     exitCode: z.int().nullable(),
     signal: z.string().nullable(),
     failure: Failure.nullable(),
@@ -69,7 +84,7 @@ export type ExecView = z.infer<typeof ExecView>;
 export const ExecPage = pageOf(ExecView, 'ExecPage');
 
 /** The environment is not shown: it may hold what only the command should know. */
-export function execView(exec: Exec): ExecView {
+export function execView(exec: Exec, queuePosition: number | null = null): ExecView {
   return {
     id: exec.id,
     owner: exec.ownerId,
@@ -78,10 +93,19 @@ export function execView(exec: Exec): ExecView {
     argv: [...exec.request.argv],
     workingDirectory: exec.request.workingDirectory,
     timeoutSeconds: exec.request.timeoutSeconds,
+    queueTimeoutSeconds: exec.request.queueTimeoutSeconds,
+    outputBytesMax: exec.request.outputBytesMax,
+    labels: exec.request.labels,
+    queuePosition,
     generation: exec.generation,
     position: exec.committedPosition,
     stdoutBytes: exec.stdoutBytes,
     stderrBytes: exec.stderrBytes,
+    sha256: exec.exitRecord && {
+      stdout: exec.exitRecord.stdoutSha256,
+      stderr: exec.exitRecord.stderrSha256,
+    },
+    usage: usageOf(exec.exitRecord),
     exitCode: exec.exitCode,
     signal: exec.signal,
     failure: exec.failure,
@@ -96,10 +120,19 @@ export function execView(exec: Exec): ExecView {
   };
 }
 
-export const execPage = (page: Page<Exec>): z.infer<typeof ExecPage> => ({
-  items: page.items.map(execView),
+export const execPage = (
+  page: Page<Exec>,
+  queuePositions: ReadonlyMap<string, number>,
+): z.infer<typeof ExecPage> => ({
+  items: page.items.map((exec) => execView(exec, queuePositions.get(exec.id) ?? null)),
   nextCursor: page.nextCursor,
 });
+
+function usageOf(record: Exec['exitRecord']): ExecView['usage'] {
+  if (record === null) return null;
+  const { userMs, systemMs, maxRssBytes } = record.usage;
+  return { wallMs: record.wallMs, cpuMs: userMs + systemMs, memoryPeakBytes: maxRssBytes };
+}
 
 function exitRecordView(record: Exec['exitRecord']): ExecView['exitRecord'] {
   if (record === null) return null;

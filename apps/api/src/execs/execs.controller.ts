@@ -17,7 +17,8 @@ export class ExecsController {
   @Access('admin')
   @Describe({ tag: 'execs', summary: 'List execs, newest first', answers: { 200: ExecPage } })
   async list(@CurrentCall() call: Call, @Query({ schema: ExecsQuery }) query: ExecsQuery) {
-    return execPage(await this.execs.list(call, query));
+    const page = await this.execs.list(call, query);
+    return execPage(page, await this.execs.queuePositions(page.items));
   }
 
   @Get(':execId')
@@ -32,7 +33,8 @@ export class ExecsController {
     @Param({ schema: ExecParams }) params: z.infer<typeof ExecParams>,
     @Query({ schema: WaitQuery }) { wait }: z.infer<typeof WaitQuery>,
   ) {
-    return execView(await this.execs.get(call, params.execId, wait));
+    const exec = await this.execs.get(call, params.execId, wait);
+    return execView(exec, (await this.execs.queuePositions([exec])).get(exec.id) ?? null);
   }
 
   @Post(':execId/cancel')

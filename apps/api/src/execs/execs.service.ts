@@ -46,7 +46,7 @@ export class ExecsService {
 
   async create(call: Call, sandbox: string, body: ExecBody, wait?: number): Promise<CreatedExec> {
     const created = await this.createIn(call, { sandbox, ...body }, body, () =>
-      this.sandboxes.byId(call, sandbox),
+      this.sandboxes.byId(call, sandbox, body.ifStopped),
     );
     return { ...created, exec: await this.waited(call, created.exec, wait) };
   }
@@ -54,7 +54,7 @@ export class ExecsService {
   /** In the owner's sandbox named `default`, which is made and started if it is not there. */
   async createForOwner(call: Call, owner: string, body: ExecBody, wait?: number): Promise<CreatedExec> {
     const created = await this.createIn(call, { owner, ...body }, body, () =>
-      this.sandboxes.defaultOf(call, owner),
+      this.sandboxes.defaultOf(call, owner, body.ifStopped),
     );
     return { ...created, exec: await this.waited(call, created.exec, wait) };
   }
@@ -79,11 +79,20 @@ export class ExecsService {
       ...present({
         sandboxId: sandbox,
         ownerId: query.owner === undefined ? undefined : ownerId(query.owner),
-        state: query.state,
+        states: query.state,
+        labels: query.label,
+        createdAfter: query.createdAfter,
+        createdBefore: query.createdBefore,
         cursor: query.cursor,
       }),
       limit: query.limit ?? limits.PAGE_SIZE_DEFAULT,
     });
+  }
+
+  /** The places of those that wait; nothing is asked where none does. */
+  async queuePositions(execs: readonly Exec[]): Promise<ReadonlyMap<string, number>> {
+    const queued = execs.filter((exec) => exec.state === 'queued');
+    return queued.length === 0 ? new Map() : await this.execs.queuePositions(queued);
   }
 
   /** 404 for a sandbox that is not there, so that an empty list means that nothing ran in it. */

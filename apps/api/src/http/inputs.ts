@@ -22,6 +22,18 @@ export const flagText = z
 /** An id in a path. What is not an id cannot be found, so it is 404 and not 400. */
 export const idText = z.string().min(1).max(ID_LENGTH_MAX);
 
+/** A parameter that may be given more than once: one value or several on the wire, a list from here on. */
+export const repeated = <Item extends z.ZodType>(item: Item, itemsMax: number) =>
+  z.preprocess(
+    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+    z.array(item).max(itemsMax),
+  );
+
+/** A moment in a query: ISO 8601 with its zone. In UTC from here on. */
+export const timeText = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
+  .transform((text) => new Date(text).toISOString());
+
 export const nameText = z
   .string()
   .refine(isName, { error: 'must be 1 to 128 letters, digits or . _ @ -, beginning with a letter or digit' })

@@ -4,6 +4,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ADMIN, startTestApp } from '../../../../test/fakes/api-app.js';
 import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
 
+const manyLabels = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`label-${n}`, 'x']));
+
 describe('bad input', () => {
   let world: MemoryWorld;
   let app: NestFastifyApplication;
@@ -38,6 +41,10 @@ describe('bad input', () => {
     ['a relative directory', { command: 'a', workingDirectory: 'tmp' }, '/workingDirectory'],
     ['a timeout of zero', { command: 'a', timeoutSeconds: 0 }, '/timeoutSeconds'],
     ['an endless timeout', '{"command":"a","timeoutSeconds":1e309}', '/timeoutSeconds'],
+    ['too many labels', { command: 'a', labels: manyLabels(21) }, '/labels'],
+    ['a long label', { command: 'a', labels: { k: 'v'.repeat(256) } }, '/labels/k'],
+    ['a label with a bad name', { command: 'a', labels: { 'a b': '1' } }, '/labels/a b'],
+    ['an unknown wish', { command: 'a', ifStopped: 'restart' }, '/ifStopped'],
     ['a prototype key', '{"command":"a","__proto__":{"x":1}}', '/__proto__'],
     ['a nested prototype key', '{"command":"a","env":{"__proto__":"1"}}', '/env/__proto__'],
     ['an array', '[]', ''],
@@ -73,8 +80,13 @@ describe('bad input', () => {
     ['/v1/execs?limit=201', '/limit'],
     ['/v1/execs?limit=1e9', '/limit'],
     ['/v1/execs?nonsense=1', '/nonsense'],
-    ['/v1/execs?state=sleeping', '/state'],
-    ['/v1/execs?state=failed&state=lost', '/state'],
+    ['/v1/execs?state=sleeping', '/state/0'],
+    ['/v1/execs?state=failed&state=sleeping', '/state/1'],
+    ['/v1/execs?label=x', '/label/0'],
+    ['/v1/execs?label=a=1&label=a=2', '/label'],
+    [`/v1/execs?${'label=a=1&'.repeat(21)}`, '/label'],
+    ['/v1/execs?createdAfter=yesterday', '/createdAfter'],
+    ['/v1/execs?createdBefore=2026-01-01', '/createdBefore'],
     ['/v1/execs?cursor=nonsense', '/cursor'],
     ['/v1/execs?owner=..%2f..%2fetc', '/owner'],
     ['/v1/execs?__proto__=1', '/__proto__'],

@@ -43,6 +43,7 @@ async function worldWithExec(): Promise<MemoryWorld> {
     env: {},
     workingDirectory: null,
     timeoutSeconds: 1,
+    labels: {},
     queueTimeoutSeconds: 1,
     outputBytesMax: 1,
   };

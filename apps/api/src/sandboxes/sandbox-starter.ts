@@ -24,6 +24,9 @@ export interface StartedSandbox {
   readonly operation: Operation | null;
 }
 
+/** What a request wants where its sandbox does not run. */
+export type IfStopped = 'start' | 'fail';
+
 /** The rows that an exec needs before it can run: its sandbox, and a start if the sandbox does not run. */
 @Injectable()
 export class SandboxStarter {
@@ -41,20 +44,22 @@ export class SandboxStarter {
     return sandbox;
   }
 
-  async byId(call: Call, id: string): Promise<StartedSandbox> {
+  async byId(call: Call, id: string, ifStopped?: IfStopped): Promise<StartedSandbox> {
     const sandbox = await this.find(call, id);
     if (!needsStart(sandbox)) return { sandbox, operation: null };
+    if (ifStopped === 'fail') throw doesNotRun(sandbox);
     return await this.sandboxes.ensureStartedById(call.principal.tenantId, sandbox.id, {
       id: operationId(idFor(call, 'operation')),
       requestHash: requestHashOf({ start: sandbox.id }),
     });
   }
 
-  async defaultOf(call: Call, owner: string): Promise<StartedSandbox> {
+  async defaultOf(call: Call, owner: string, ifStopped?: IfStopped): Promise<StartedSandbox> {
     const { tenantId } = call.principal;
     const of = ownerId(owner);
     const known = await this.sandboxes.findByName(tenantId, of, DEFAULT_SANDBOX_NAME);
     if (known && !needsStart(known)) return { sandbox: known, operation: null };
+    if (ifStopped === 'fail') throw doesNotRun(known);
     const id = known?.id ?? sandboxId(uuidv7());
     return await this.sandboxes.ensureStarted(
       {
@@ -76,4 +81,11 @@ export class SandboxStarter {
       },
     );
   }
+}
+
+function doesNotRun(sandbox: Sandbox | undefined): DomainError {
+  const observedState = sandbox?.observedState ?? 'none';
+  return new DomainError('invalid_state', `The sandbox does not run: its state is ${observedState}.`, {
+    extra: { observedState, ...(sandbox ? { sandboxId: sandbox.id } : {}) },
+  });
 }

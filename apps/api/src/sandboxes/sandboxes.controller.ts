@@ -77,7 +77,8 @@ export class SandboxesController {
     @Param({ schema: SandboxParams }) params: z.infer<typeof SandboxParams>,
     @Query({ schema: SandboxExecsQuery }) query: SandboxExecsQuery,
   ) {
-    return execPage(await this.execs.listInSandbox(call, params.sandboxId, query));
+    const page = await this.execs.listInSandbox(call, params.sandboxId, query);
+    return execPage(page, await this.execs.queuePositions(page.items));
   }
 }
 

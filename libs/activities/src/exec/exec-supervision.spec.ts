@@ -54,6 +54,7 @@ class Row {
         env: {},
         workingDirectory: null,
         timeoutSeconds: 60,
+        labels: {},
         queueTimeoutSeconds: 60,
         outputBytesMax: 1_000,
       },

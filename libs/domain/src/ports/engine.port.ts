@@ -1,5 +1,5 @@
 import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
-import type { Tier } from '../sandbox.js';
+import type { ContainerLimits } from '../sandbox.js';
 import type { RunnerConnection } from './runner.port.js';
 
 /** What a container engine must do for a sandbox. Every call is safe to repeat; containers are found by name and proved by label. */
@@ -32,7 +32,7 @@ export interface ContainerSpec extends SandboxRef {
   readonly hostId: HostId;
   readonly operationId: OperationId;
   readonly image: string;
-  readonly tier: Tier;
+  readonly tier: ContainerLimits;
 }
 
 export interface ContainerView extends SandboxRef {

@@ -1,3 +1,5 @@
+import type { StartFailureCode } from '../errors.js';
+
 /**
  * What a host may ask of the runner inside a sandbox. All of it is safe to repeat: `start`, `cancel`, `commit` and
  * `forget` have the same effect and the same answer however often they are sent, over whichever connection.
@@ -87,13 +89,6 @@ export type ExitReason =
   | 'oom_killed'
   | 'sandbox_stopped'
   | 'start_failed';
-
-export type StartFailureCode =
-  | 'command_not_found'
-  | 'command_not_executable'
-  | 'argument_list_too_long'
-  | 'working_directory_invalid'
-  | 'user_invalid';
 
 /** Written by the exec's own supervisor after the last process has gone and the last byte is in the spool. */
 export interface ExitRecord {

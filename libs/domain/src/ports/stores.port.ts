@@ -143,15 +143,28 @@ export interface Chunk {
   readonly frames: Uint8Array;
 }
 
+/** Everything that is given must hold. Newest first. */
+export interface ExecListQuery {
+  readonly sandboxId?: SandboxId;
+  readonly ownerId?: OwnerId;
+  readonly states?: readonly ExecState[];
+  readonly labels?: Readonly<Record<string, string>>;
+  /** ISO 8601: created at this moment or later. */
+  readonly createdAfter?: string;
+  /** ISO 8601: created before this moment. */
+  readonly createdBefore?: string;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
 export interface ExecStore {
-  /** Throws `queue_full` over EXEC_QUEUED_PER_SANDBOX_MAX, `sandbox_deleted`, `not_found`, `idempotency_key_reused`. */
+  /** Throws `queue_full` over the limit of the sandbox's tier, `sandbox_deleted`, `not_found`, `idempotency_key_reused`. */
   create(exec: NewExec): Promise<Ensured<Exec>>;
   find(tenantId: TenantId, id: ExecId): Promise<Exec | undefined>;
   get(id: ExecId): Promise<Exec>;
-  list(
-    tenantId: TenantId,
-    query: { sandboxId?: SandboxId; ownerId?: OwnerId; state?: ExecState; limit: number; cursor?: string },
-  ): Promise<Page<Exec>>;
+  list(tenantId: TenantId, query: ExecListQuery): Promise<Page<Exec>>;
+  /** Places in the queues of their sandboxes, from 1; what is not queued has none. */
+  queuePositions(execs: readonly Pick<Exec, 'id' | 'sandboxId'>[]): Promise<ReadonlyMap<ExecId, number>>;
   /** queued → starting, if the sandbox runs on this host and it is this exec's turn. Serialised per sandbox. */
   claim(id: ExecId, hostId: HostId): Promise<ClaimResult>;
   /** starting → running. False when the row was not `starting`. */

@@ -6,13 +6,15 @@ import {
   endFromExitRecord,
   execId,
   hostId,
-  limits,
   operationId,
   ownerId,
   sandboxId,
   tenantId,
+  TIERS,
   type Chunk,
+  type Exec,
   type ExecId,
+  type ExecListQuery,
   type NewExec,
   type SandboxId,
 } from '#domain';
@@ -78,6 +80,7 @@ function newExec(change: Partial<NewExec> = {}): NewExec {
       workingDirectory: null,
       timeoutSeconds: 60,
       queueTimeoutSeconds: 60,
+      labels: {},
       outputBytesMax: 1_000,
     },
     ...change,
@@ -146,15 +149,15 @@ describe('claiming an exec', () => {
 
   it('never exceeds the limit of a sandbox, and lets the oldest go first', async () => {
     const created = [];
-    for (let n = 0; n < limits.EXEC_RUNNING_PER_SANDBOX_MAX + 5; n += 1)
+    for (let n = 0; n < TIERS.small.execsRunningMax + 5; n += 1)
       created.push((await execs.create(newExec())).row.id);
     const results = await Promise.all(created.toReversed().map((id) => execs.claim(id, HOST)));
     const claimedIds = results.filter((result) => result.kind === 'claimed').map((result) => result.exec.id);
-    expect(new Set(claimedIds)).toEqual(new Set(created.slice(0, limits.EXEC_RUNNING_PER_SANDBOX_MAX)));
+    expect(new Set(claimedIds)).toEqual(new Set(created.slice(0, TIERS.small.execsRunningMax)));
     expect(await execs.listStartable(sandbox)).toEqual([]);
     const [first] = claimedIds;
     await execs.end(first as ExecId, CLAIM_LIVE, canceledBeforeStartEnd());
-    expect(await execs.listStartable(sandbox)).toEqual([created[limits.EXEC_RUNNING_PER_SANDBOX_MAX]]);
+    expect(await execs.listStartable(sandbox)).toEqual([created[TIERS.small.execsRunningMax]]);
   });
 
   it('waits while the sandbox does not run', async () => {
@@ -166,6 +169,88 @@ describe('claiming an exec', () => {
   it('is refused to a host that does not have the sandbox', async () => {
     const { row } = await execs.create(newExec());
     expect(await execs.claim(row.id, hostId('elsewhere'))).toMatchObject({ kind: 'wait' });
+  });
+});
+
+describe('the queue of a sandbox', () => {
+  const QUEUED_MAX = 5;
+  const narrow = { ...TIERS, small: { ...TIERS.small, execsQueuedMax: QUEUED_MAX } };
+
+  it('takes exactly its limit when fifty come at once, and says when to come again', async () => {
+    const store = new PostgresExecStore(test.database, narrow);
+    const results = await Promise.allSettled(
+      Array.from({ length: 50 }, async () => await store.create(newExec())),
+    );
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(QUEUED_MAX);
+    for (const result of results) {
+      if (result.status === 'fulfilled') continue;
+      expect(result.reason).toMatchObject({ code: 'queue_full', extra: { queuedMax: QUEUED_MAX } });
+      expect(result.reason).toMatchObject({ retryAfterSeconds: expect.any(Number) });
+    }
+  });
+
+  it('has a place again as soon as one was claimed, and answers a repeated request even when it is full', async () => {
+    const store = new PostgresExecStore(test.database, narrow);
+    const requests = Array.from({ length: QUEUED_MAX }, () => newExec());
+    for (const request of requests) await store.create(request);
+    await expect(store.create(newExec())).rejects.toMatchObject({ code: 'queue_full' });
+    expect(await store.create(requests[0] as NewExec)).toMatchObject({ created: false });
+    await store.claim((requests[0] as NewExec).id, HOST);
+    expect(await store.create(newExec())).toMatchObject({ created: true });
+  });
+
+  it('numbers those that wait, from 1, in the order of their arrival', async () => {
+    const rows: Exec[] = [];
+    for (let n = 0; n < 4; n += 1) rows.push((await execs.create(newExec())).row);
+    const places = () => rows.map(({ id }) => seen.get(id) ?? null);
+    let seen = await execs.queuePositions(rows);
+    expect(places()).toEqual([1, 2, 3, 4]);
+    await execs.claim((rows[0] as Exec).id, HOST);
+    seen = await execs.queuePositions(rows);
+    expect(places()).toEqual([null, 1, 2, 3]);
+  });
+});
+
+describe('a list of execs', () => {
+  const labelled = async (labels: Record<string, string>): Promise<ExecId> => {
+    const exec = newExec();
+    return (await execs.create({ ...exec, request: { ...exec.request, labels } })).row.id;
+  };
+  const idsOf = async (query: Partial<ExecListQuery>): Promise<ExecId[]> => {
+    const page = await execs.list(TENANT, { sandboxId: sandbox, limit: 10, ...query });
+    return page.items.map(({ id }) => id);
+  };
+
+  it('finds what has all of the labels', async () => {
+    const both = await labelled({ run: '7', branch: 'a=b' });
+    const one = await labelled({ run: '7' });
+    await labelled({});
+    expect(await idsOf({ labels: { run: '7' } })).toEqual([one, both]);
+    expect(await idsOf({ labels: { run: '7', branch: 'a=b' } })).toEqual([both]);
+    expect(await idsOf({ labels: { run: '8' } })).toEqual([]);
+  });
+
+  it('uses the index of labels', async () => {
+    const rows = await test.database.transaction(async (sql) => {
+      await sql('SET LOCAL enable_seqscan = off');
+      return await sql<{ 'QUERY PLAN': string }>(
+        `EXPLAIN SELECT id FROM execs e
+         WHERE e.request->'labels' @> '{"run":"7"}'::jsonb AND e.request->'labels' <> '{}'::jsonb`,
+      );
+    });
+    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('execs_labels');
+  });
+
+  it('finds by any of several states and by time', async () => {
+    const before = new Date(Date.now() - 60_000).toISOString();
+    const after = new Date(Date.now() + 60_000).toISOString();
+    const { id: queued } = (await execs.create(newExec())).row;
+    const running = await claimed();
+    expect(await idsOf({ states: ['queued'] })).toEqual([queued]);
+    expect(await idsOf({ states: ['queued', 'starting'] })).toEqual([running, queued]);
+    expect(await idsOf({ createdAfter: before, createdBefore: after })).toEqual([running, queued]);
+    expect(await idsOf({ createdAfter: after })).toEqual([]);
+    expect(await idsOf({ createdBefore: before })).toEqual([]);
   });
 });
 

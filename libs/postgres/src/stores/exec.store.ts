@@ -1,47 +1,53 @@
 import {
   DomainError,
-  isTerminal,
-  EXEC_TRANSITIONS,
   execId,
-  limits,
+  TIERS,
   type Chunk,
   type ClaimResult,
   type Ensured,
   type Exec,
   type ExecEnd,
   type ExecId,
+  type ExecListQuery,
   type ExecState,
   type ExecStore,
   type HostId,
   type NewExec,
-  type OwnerId,
   type Page,
   type SandboxId,
   type TenantId,
+  type TierName,
 } from '#domain';
-import type { Database, SqlRunner } from '../database.js';
+import type { Database } from '../database.js';
+import {
+  claimInTransaction,
+  insertQueued,
+  queuePositionsOf,
+  QUEUE_FULL_RETRY_SECONDS,
+  QUEUE_HEADROOM,
+  type QueueLimits,
+} from './exec-queue.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
 import { CHUNK_COLUMNS, chunkFrom, EXEC_COLUMNS, execFrom, type ChunkRow, type ExecRow } from './rows.js';
 
 export class PostgresExecStore implements ExecStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly queues: QueueLimits = TIERS,
+  ) {}
 
   async create(exec: NewExec): Promise<Ensured<Exec>> {
-    const [created] = await this.database.query<ExecRow>(
-      `INSERT INTO execs AS e (id, tenant_id, owner_id, sandbox_id, host_id, state, request, request_hash)
-       SELECT $1, s.tenant_id, s.owner_id, s.id, s.host_id, 'queued', $4, $5 FROM sandboxes s
-       WHERE s.id = $3 AND s.tenant_id = $2 AND s.observed_state <> 'deleted'
-         AND (SELECT count(*) FROM execs q WHERE q.sandbox_id = s.id AND q.state = 'queued') < $6
-       ON CONFLICT (id) DO NOTHING RETURNING ${EXEC_COLUMNS}`,
-      [
-        exec.id,
-        exec.tenantId,
-        exec.sandboxId,
-        JSON.stringify(exec.request),
-        exec.requestHash,
-        limits.EXEC_QUEUED_PER_SANDBOX_MAX,
-      ],
-    );
+    const created =
+      (await insertQueued(
+        (sql, parameters) => this.database.query(sql, parameters),
+        this.queues,
+        exec,
+        QUEUE_HEADROOM,
+      )) ??
+      (await this.database.transaction(async (sql) => {
+        await sql(`SELECT 1 FROM sandboxes WHERE id = $1 FOR NO KEY UPDATE`, [exec.sandboxId]);
+        return await insertQueued(sql, this.queues, exec, 0);
+      }));
     if (created) return { row: execFrom(created), created: true };
     return { row: await this.existing(exec), created: false };
   }
@@ -55,8 +61,8 @@ export class PostgresExecStore implements ExecStore {
       if (row.requestHash === exec.requestHash && row.tenantId === exec.tenantId) return execFrom(row);
       throw new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.');
     }
-    const [sandbox] = await this.database.query<{ observed: string }>(
-      `SELECT observed_state AS observed FROM sandboxes WHERE id = $1 AND tenant_id = $2`,
+    const [sandbox] = await this.database.query<{ observed: string; tier: TierName }>(
+      `SELECT observed_state AS observed, tier FROM sandboxes WHERE id = $1 AND tenant_id = $2`,
       [exec.sandboxId, exec.tenantId],
     );
     if (!sandbox) throw new DomainError('not_found', 'There is no such sandbox.');
@@ -64,8 +70,8 @@ export class PostgresExecStore implements ExecStore {
       throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
     }
     throw new DomainError('queue_full', 'Too many execs wait in this sandbox.', {
-      retryAfterSeconds: 5,
-      extra: { queuedMax: limits.EXEC_QUEUED_PER_SANDBOX_MAX },
+      retryAfterSeconds: QUEUE_FULL_RETRY_SECONDS,
+      extra: { queuedMax: this.queues[sandbox.tier].execsQueuedMax },
     });
   }
 
@@ -85,15 +91,15 @@ export class PostgresExecStore implements ExecStore {
     return execFrom(row);
   }
 
-  async list(
-    tenantId: TenantId,
-    query: { sandboxId?: SandboxId; ownerId?: OwnerId; state?: ExecState; limit: number; cursor?: string },
-  ): Promise<Page<Exec>> {
+  async list(tenantId: TenantId, query: ExecListQuery): Promise<Page<Exec>> {
     const conditions = new Conditions()
       .equal('e.tenant_id', tenantId)
       .equal('e.sandbox_id', query.sandboxId)
       .equal('e.owner_id', query.ownerId)
-      .equal('e.state', query.state)
+      .oneOf('e.state', query.states)
+      .holds(`e.request->'labels'`, query.labels)
+      .notBefore('e.created_at', query.createdAfter)
+      .earlierThan('e.created_at', query.createdBefore)
       .before('e', query.cursor);
     const limit = conditions.parameter(query.limit + 1);
     const rows = await this.database.query<ExecRow & { cursorAt: string }>(
@@ -104,8 +110,14 @@ export class PostgresExecStore implements ExecStore {
     return pageOf(rows, query.limit, execFrom);
   }
 
+  async queuePositions(
+    execs: readonly Pick<Exec, 'id' | 'sandboxId'>[],
+  ): Promise<ReadonlyMap<ExecId, number>> {
+    return await queuePositionsOf((sql, parameters) => this.database.query(sql, parameters), execs);
+  }
+
   async claim(id: ExecId, hostId: HostId): Promise<ClaimResult> {
-    return await this.database.transaction((sql) => claimInTransaction(sql, id, hostId));
+    return await this.database.transaction((sql) => claimInTransaction(sql, this.queues, id, hostId));
   }
 
   async markRunning(id: ExecId, startedAt: string): Promise<boolean> {
@@ -188,8 +200,9 @@ export class PostgresExecStore implements ExecStore {
   async listStartable(sandboxId: SandboxId): Promise<ExecId[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT id FROM execs WHERE sandbox_id = $1 AND state = 'queued' ORDER BY seq
-       LIMIT greatest(0, $2 - (SELECT count(*) FROM execs r WHERE r.sandbox_id = $1 AND r.state IN ('starting', 'running')))`,
-      [sandboxId, limits.EXEC_RUNNING_PER_SANDBOX_MAX],
+       LIMIT greatest(0, (SELECT ($2::jsonb->s.tier->>'execsRunningMax')::int FROM sandboxes s WHERE s.id = $1)
+         - (SELECT count(*) FROM execs r WHERE r.sandbox_id = $1 AND r.state IN ('starting', 'running')))`,
+      [sandboxId, JSON.stringify(this.queues)],
     );
     return rows.map((row) => execId(row.id));
   }
@@ -228,33 +241,6 @@ export class PostgresExecStore implements ExecStore {
     );
     return rows.map(chunkFrom);
   }
-}
-
-/** Claims of one sandbox are serialised by its row lock, so the limit and the order of the queue hold exactly. */
-async function claimInTransaction(sql: SqlRunner, id: ExecId, hostId: HostId): Promise<ClaimResult> {
-  const [row] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
-  if (!row) throw new DomainError('not_found', 'There is no such exec.');
-  if (isTerminal(EXEC_TRANSITIONS, row.state)) return { kind: 'ended', exec: execFrom(row) };
-  if (row.state !== 'queued') return { kind: 'live', exec: execFrom(row) };
-  const [sandbox] = await sql<{ generation: number; ready: boolean }>(
-    `SELECT generation, (observed_state = 'running' AND desired_state = 'running' AND host_id = $2) AS ready
-     FROM sandboxes WHERE id = $1 FOR NO KEY UPDATE`,
-    [row.sandboxId, hostId],
-  );
-  if (!sandbox?.ready) return { kind: 'wait', because: 'sandbox_not_running', exec: execFrom(row) };
-  const [claimed] = await sql<ExecRow>(
-    `UPDATE execs AS e SET state = 'starting', generation = $2, host_id = $3
-     WHERE e.id = $1 AND e.state = 'queued' AND
-       (SELECT count(*) FROM execs a WHERE a.sandbox_id = e.sandbox_id AND
-          (a.state IN ('starting', 'running') OR (a.state = 'queued' AND a.seq < e.seq))) < $4
-     RETURNING ${EXEC_COLUMNS}`,
-    [id, sandbox.generation, hostId, limits.EXEC_RUNNING_PER_SANDBOX_MAX],
-  );
-  if (claimed) return { kind: 'claimed', exec: execFrom(claimed) };
-  const [now] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
-  const exec = execFrom(now ?? row);
-  if (exec.state === 'queued') return { kind: 'wait', because: 'queue', exec };
-  return { kind: isTerminal(EXEC_TRANSITIONS, exec.state) ? 'ended' : 'live', exec };
 }
 
 const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));

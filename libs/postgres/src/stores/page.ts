@@ -45,6 +45,29 @@ export class Conditions {
     return this;
   }
 
+  oneOf(column: string, values: readonly unknown[] | undefined): this {
+    if (values !== undefined) this.parts.push(`${column} = ANY(${this.parameter(values)})`);
+    return this;
+  }
+
+  /** The jsonb object has all of these members. The second condition is that of the partial index. */
+  holds(expression: string, members: Readonly<Record<string, string>> | undefined): this {
+    if (members === undefined) return this;
+    const parameter = this.parameter(JSON.stringify(members));
+    this.parts.push(`${expression} @> ${parameter}::jsonb AND ${expression} <> '{}'::jsonb`);
+    return this;
+  }
+
+  notBefore(column: string, time: string | undefined): this {
+    if (time !== undefined) this.parts.push(`${column} >= ${this.parameter(time)}::timestamptz`);
+    return this;
+  }
+
+  earlierThan(column: string, time: string | undefined): this {
+    if (time !== undefined) this.parts.push(`${column} < ${this.parameter(time)}::timestamptz`);
+    return this;
+  }
+
   before(alias: string, cursor: string | undefined): this {
     if (cursor !== undefined) {
       const { createdAt, id } = decodeCursor(cursor);

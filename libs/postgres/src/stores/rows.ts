@@ -78,6 +78,9 @@ export function operationFrom(row: OperationRow): Operation {
   };
 }
 
+/** What a request was before it could say so. */
+const ABSENT_IN_OLD_ROWS = { labels: {} } as const;
+
 export function execFrom(row: ExecRow): Exec {
   return {
     id: execId(row.id),
@@ -87,7 +90,7 @@ export function execFrom(row: ExecRow): Exec {
     hostId: hostId(row.hostId),
     generation: row.generation,
     state: row.state,
-    request: row.request,
+    request: { ...ABSENT_IN_OLD_ROWS, ...row.request },
     requestHash: row.requestHash,
     committedPosition: row.committedPosition,
     stdoutBytes: row.stdoutBytes,

@@ -1,0 +1,98 @@
+import {
+  DomainError,
+  EXEC_TRANSITIONS,
+  execId,
+  isTerminal,
+  type ClaimResult,
+  type Exec,
+  type ExecId,
+  type HostId,
+  type NewExec,
+  type Tier,
+  type TierName,
+} from '#domain';
+import type { SqlRunner } from '../database.js';
+import { EXEC_COLUMNS, execFrom, type ExecRow } from './rows.js';
+
+/**
+ * With fewer than this many places left in a queue, execs are added one after the other under the lock of their sandbox.
+ * With more, one statement without a lock is enough: it is more than the connections that can be in it at once.
+ */
+export const QUEUE_HEADROOM = 100;
+export const QUEUE_FULL_RETRY_SECONDS = 5;
+
+export type QueueLimits = Readonly<Record<TierName, Pick<Tier, 'execsRunningMax' | 'execsQueuedMax'>>>;
+
+/** Undefined where the id is taken, the sandbox is not there, or fewer than `headroom` and one places are left. */
+export async function insertQueued(
+  sql: SqlRunner,
+  queues: QueueLimits,
+  exec: NewExec,
+  headroom: number,
+): Promise<ExecRow | undefined> {
+  const [created] = await sql<ExecRow>(
+    `INSERT INTO execs AS e (id, tenant_id, owner_id, sandbox_id, host_id, state, request, request_hash)
+       SELECT $1, s.tenant_id, s.owner_id, s.id, s.host_id, 'queued', $4, $5 FROM sandboxes s
+       WHERE s.id = $3 AND s.tenant_id = $2 AND s.observed_state <> 'deleted'
+         AND (SELECT count(*) FROM execs q WHERE q.sandbox_id = s.id AND q.state = 'queued')
+           < ($6::jsonb->s.tier->>'execsQueuedMax')::int - $7::int
+       ON CONFLICT (id) DO NOTHING RETURNING ${EXEC_COLUMNS}`,
+    [
+      exec.id,
+      exec.tenantId,
+      exec.sandboxId,
+      JSON.stringify(exec.request),
+      exec.requestHash,
+      JSON.stringify(queues),
+      headroom,
+    ],
+  );
+  return created;
+}
+
+/** From 1, in the order of arrival. */
+export async function queuePositionsOf(
+  sql: SqlRunner,
+  execs: readonly Pick<Exec, 'id' | 'sandboxId'>[],
+): Promise<ReadonlyMap<ExecId, number>> {
+  const rows = await sql<{ id: string; place: number }>(
+    `SELECT id, place FROM (
+         SELECT id, row_number() OVER (PARTITION BY sandbox_id ORDER BY seq) AS place
+         FROM execs WHERE state = 'queued' AND sandbox_id = ANY($1)) q
+       WHERE id = ANY($2)`,
+    [[...new Set(execs.map((exec) => exec.sandboxId))], execs.map((exec) => exec.id)],
+  );
+  return new Map(rows.map(({ id, place }) => [execId(id), place]));
+}
+
+/** Claims of one sandbox are serialised by its row lock, so the limit and the order of the queue hold exactly. */
+export async function claimInTransaction(
+  sql: SqlRunner,
+  queues: QueueLimits,
+  id: ExecId,
+  hostId: HostId,
+): Promise<ClaimResult> {
+  const [row] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
+  if (!row) throw new DomainError('not_found', 'There is no such exec.');
+  if (isTerminal(EXEC_TRANSITIONS, row.state)) return { kind: 'ended', exec: execFrom(row) };
+  if (row.state !== 'queued') return { kind: 'live', exec: execFrom(row) };
+  const [sandbox] = await sql<{ generation: number; tier: TierName; ready: boolean }>(
+    `SELECT generation, tier, (observed_state = 'running' AND desired_state = 'running' AND host_id = $2) AS ready
+     FROM sandboxes WHERE id = $1 FOR NO KEY UPDATE`,
+    [row.sandboxId, hostId],
+  );
+  if (!sandbox?.ready) return { kind: 'wait', because: 'sandbox_not_running', exec: execFrom(row) };
+  const [claimed] = await sql<ExecRow>(
+    `UPDATE execs AS e SET state = 'starting', generation = $2, host_id = $3
+     WHERE e.id = $1 AND e.state = 'queued' AND
+       (SELECT count(*) FROM execs a WHERE a.sandbox_id = e.sandbox_id AND
+          (a.state IN ('starting', 'running') OR (a.state = 'queued' AND a.seq < e.seq))) < $4
+     RETURNING ${EXEC_COLUMNS}`,
+    [id, sandbox.generation, hostId, queues[sandbox.tier].execsRunningMax],
+  );
+  if (claimed) return { kind: 'claimed', exec: execFrom(claimed) };
+  const [now] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
+  const exec = execFrom(now ?? row);
+  if (exec.state === 'queued') return { kind: 'wait', because: 'queue', exec };
+  return { kind: isTerminal(EXEC_TRANSITIONS, exec.state) ? 'ended' : 'live', exec };
+}
