@@ -23,6 +23,7 @@ import { pageOf } from './memory-page.js';
 export class MemoryExecs implements ExecStore {
   readonly rows = new Map<ExecId, Exec>();
   readonly chunks = new Map<ExecId, Chunk[]>();
+  readonly inlineStdin = new Map<ExecId, Uint8Array>();
   readonly workflowsStarted = new Set<ExecId>();
   /** Set to make every read fail, as a database that is away does. */
   away: DomainError | undefined;
@@ -48,8 +49,10 @@ export class MemoryExecs implements ExecStore {
         extra: { queuedMax: this.queuedMax },
       });
     }
+    const { inlineStdin, ...given } = exec;
+    if (inlineStdin) this.inlineStdin.set(exec.id, inlineStdin);
     const row: Exec = {
-      ...exec,
+      ...given,
       hostId: sandbox.hostId,
       generation: null,
       state: 'queued',
@@ -108,6 +111,11 @@ export class MemoryExecs implements ExecStore {
       if (place >= 0) places.set(id, place + 1);
     }
     return places;
+  }
+
+  async readInlineStdin(id: ExecId): Promise<Uint8Array> {
+    await this.answer();
+    return this.inlineStdin.get(id) ?? new Uint8Array(0);
   }
 
   async claim(id: ExecId, hostId: HostId): Promise<ClaimResult> {

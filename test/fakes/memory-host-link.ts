@@ -1,10 +1,62 @@
-import type { ExecId, HostLink } from '#domain';
+import type {
+  DomainError,
+  ExecId,
+  HostLink,
+  InputPiece,
+  InputResult,
+  Resize,
+  ResizeState,
+  SendableSignal,
+} from '#domain';
 
-/** Notes the hints that a host would get. */
+/** Notes what a host would get, and is a command that reads everything. */
 export class MemoryHostLink implements HostLink {
   readonly hinted: ExecId[] = [];
+  readonly signals: SendableSignal[] = [];
+  readonly sizes: Resize[] = [];
+  /** Set to make every question fail, as a host that is away does. */
+  away: DomainError | undefined;
+  /** What a command does with input; by default it takes it all. */
+  answer: ((piece: InputPiece) => InputResult) | undefined;
+  private readonly inputs = new Map<ExecId, Uint8Array[]>();
+  private writer: string | null = null;
 
   hint(_host: string, exec: ExecId): void {
     this.hinted.push(exec);
+  }
+
+  inputOf(exec: ExecId): string {
+    return Buffer.concat(this.inputs.get(exec) ?? []).toString();
+  }
+
+  async writeStdin(_host: string, exec: ExecId, piece: InputPiece): Promise<InputResult> {
+    await this.reached();
+    if (this.answer) return this.answer(piece);
+    const before = this.inputs.get(exec) ?? [];
+    const appliedTo = before.reduce((sum, one) => sum + one.byteLength, 0);
+    if (piece.take) this.writer = piece.writer;
+    if (this.writer !== null && piece.writer !== this.writer)
+      return { state: 'taken', appliedTo, eof: false };
+    if (piece.offset > appliedTo) return { state: 'gap', appliedTo, eof: false };
+    const rest = piece.bytes.subarray(appliedTo - piece.offset);
+    this.inputs.set(exec, [...before, new Uint8Array(rest)]);
+    return { state: 'applied', appliedTo: appliedTo + rest.byteLength, eof: piece.eof };
+  }
+
+  async signal(_host: string, _exec: ExecId, signal: SendableSignal): Promise<number> {
+    await this.reached();
+    return this.signals.push(signal);
+  }
+
+  async resize(_host: string, _exec: ExecId, resize: Resize): Promise<ResizeState> {
+    await this.reached();
+    if (this.writer !== null && resize.writer !== this.writer) return 'taken';
+    this.sizes.push(resize);
+    return 'resized';
+  }
+
+  private async reached(): Promise<void> {
+    await Promise.resolve();
+    if (this.away) throw this.away;
   }
 }

@@ -70,6 +70,10 @@ function prepare(fastify: FastifyInstance, log: Logger): void {
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
+    if (takesBytes(request)) done(null, body);
+    else done(new DomainError('unsupported_media_type', 'Send the body as application/json.'));
+  });
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers({ ...SECURITY_HEADERS, [REQUEST_ID_HEADER]: request.id });
     done();
@@ -78,6 +82,11 @@ function prepare(fastify: FastifyInstance, log: Logger): void {
     logRequest(log, request, reply);
     done();
   });
+}
+
+/** Input is bytes, whatever a client calls them. */
+function takesBytes({ method, routeOptions }: FastifyRequest): boolean {
+  return method === 'PUT' && routeOptions.url === '/v1/execs/:execId/stdin';
 }
 
 /** The route pattern, not the address: an address may hold what belongs to a user. */

@@ -3,6 +3,8 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import type { Logger } from 'pino';
 import { AccessGuard } from './auth/access.guard.js';
 import { AdminSecret } from './auth/admin-secret.js';
+import { ExecInputController } from './execs/exec-input.controller.js';
+import { ExecInputService } from './execs/exec-input.service.js';
 import { ExecLauncher } from './execs/exec-launcher.js';
 import { ExecsController } from './execs/execs.controller.js';
 import { ExecsService } from './execs/execs.service.js';
@@ -33,6 +35,7 @@ export const CONTROLLERS: readonly Type[] = [
   SuperExecController,
   SandboxesController,
   ExecsController,
+  ExecInputController,
   OutputController,
   OperationsController,
   HealthController,
@@ -42,6 +45,7 @@ export const CONTROLLERS: readonly Type[] = [
 const SERVICES: readonly Provider[] = [
   ExecsService,
   ExecLauncher,
+  ExecInputService,
   SandboxesService,
   SandboxStarter,
   OperationsService,

@@ -1,6 +1,7 @@
 import {
   createExecActivities,
   createHostActivities,
+  ExecInput,
   ExecSupervisor,
   HostPresence,
   SandboxObserver,
@@ -40,6 +41,7 @@ export function createHostRole(
   });
   const { sandboxes, operations, execs, hosts, wake } = stores;
   const supervisor = new ExecSupervisor({ execs, sandboxes, engine, wake, signaller: runs, log }, hostId);
+  const input = new ExecInput({ execs, engine });
   let stream: StreamServer | undefined;
   let presence: HostPresence | undefined;
   const observer = new SandboxObserver(
@@ -61,7 +63,12 @@ export function createHostRole(
         address: config.BERTH_STREAM_ADDRESS,
         port: config.BERTH_STREAM_PORT,
         adminSecret: config.BERTH_ADMIN_SECRET,
-        services: supervisor,
+        services: {
+          hurry: (ids) => supervisor.hurry(ids),
+          writeStdin: (id, piece) => input.writeStdin(id, piece),
+          signal: (id, signal) => input.signal(id, signal),
+          resize: (id, resize) => input.resize(id, resize),
+        },
         log,
       });
       presence = new HostPresence({ hosts, engine, log }, hostId, stream.address);

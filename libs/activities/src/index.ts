@@ -7,6 +7,7 @@ export type * from './contract.js';
 export { createControlActivities } from './control/control.activities.js';
 export type { ControlActivityPorts } from './control/control.activities.js';
 export { createExecActivities } from './exec/exec.activities.js';
+export { ExecInput } from './exec/exec-input.js';
 export { ExecSupervisor } from './exec/exec-supervisor.js';
 export type { ExecSupervisorPorts } from './exec/exec-supervisor.js';
 export { createHostActivities } from './host/host.activities.js';

@@ -2,8 +2,13 @@ import {
   DomainError,
   type CancelResult,
   type FollowEvent,
+  type InputPiece,
+  type InputResult,
+  type Resize,
+  type ResizeState,
   type RunnerConnection,
   type RunnerExecStatus,
+  type SendableSignal,
   type StartRequest,
   type StartResult,
 } from '#domain';
@@ -121,6 +126,18 @@ class LeasedConnection implements RunnerConnection {
 
   cancel(execId: string, graceMs: number): Promise<CancelResult> {
     return this.during((channel) => channel.cancel(execId, graceMs));
+  }
+
+  writeStdin(execId: string, piece: InputPiece): Promise<InputResult> {
+    return this.during((channel) => channel.writeStdin(execId, piece));
+  }
+
+  signal(execId: string, signal: SendableSignal): Promise<number> {
+    return this.during((channel) => channel.signal(execId, signal));
+  }
+
+  resize(execId: string, resize: Resize): Promise<ResizeState> {
+    return this.during((channel) => channel.resize(execId, resize));
   }
 
   forget(execId: string): Promise<void> {

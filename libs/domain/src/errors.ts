@@ -15,6 +15,10 @@ export const ERROR_CODES = [
   'invalid_state',
   'sandbox_deleted',
   'position_invalid',
+  'stdin_gap',
+  'stdin_full',
+  'stdin_closed',
+  'writer_replaced',
   'dependency_unavailable',
   'runner_unreachable',
   'runner_protocol',
@@ -36,6 +40,7 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'runner_unreachable',
   'rate_limited',
   'queue_full',
+  'stdin_full',
   'disk_pressure',
 ]);
 

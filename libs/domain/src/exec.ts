@@ -1,4 +1,5 @@
 import type { ExecState } from './exec.states.js';
+import type { StdinSource, TerminalSize } from './exec-input.js';
 import type { Failure } from './errors.js';
 import type { ExecId, HostId, OwnerId, SandboxId, TenantId } from './ids.js';
 import type { ExitRecord } from './ports/runner.port.js';
@@ -8,9 +9,18 @@ export interface ExecRequest {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingDirectory: string | null;
+  /** `name`, `uid`, each with `:group` or not; null for the user of the sandbox. */
+  readonly user: string | null;
+  readonly stdin: StdinSource;
+  /** The command gets a terminal of this size instead of three streams. */
+  readonly tty: TerminalSize | null;
   readonly timeoutSeconds: number;
+  /** Without output and input for this long it ends; null for never. */
+  readonly idleTimeoutSeconds: number | null;
   readonly queueTimeoutSeconds: number;
   readonly outputBytesMax: number;
+  /** Descendants may outlive the main process. */
+  readonly allowBackground: boolean;
   /** The client's own words about it, to find it by. */
   readonly labels: Readonly<Record<string, string>>;
 }

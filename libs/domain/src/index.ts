@@ -30,6 +30,17 @@ export { OPERATION_ACTIONS, OPERATION_TRANSITIONS } from './operation.states.js'
 export type { OperationAction, OperationKind, OperationState } from './operation.states.js';
 export { canceledBeforeStartEnd, endFromExitRecord, lostEnd, notStartedEnd, oomKilledEnd } from './exec.js';
 export type { Exec, ExecEnd, ExecEvidence, ExecRequest } from './exec.js';
+export { SENDABLE_SIGNALS, takesInput } from './exec-input.js';
+export type {
+  InputPiece,
+  InputResult,
+  InputState,
+  Resize,
+  ResizeState,
+  SendableSignal,
+  StdinSource,
+  TerminalSize,
+} from './exec-input.js';
 export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox.js';
 export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
 export { START_STEPS, stepBegun, stepEnded } from './operation.js';

@@ -16,6 +16,15 @@ export const EXEC_TIMEOUT_SECONDS_DEFAULT = 24 * 3_600;
 export const EXEC_TIMEOUT_SECONDS_MAX = 30 * 24 * 3_600;
 export const EXEC_QUEUE_TIMEOUT_SECONDS_DEFAULT = 300;
 export const EXEC_OUTPUT_BYTES_DEFAULT = 10 * 1_024 * MIB;
+export const USER_LENGTH_MAX = 128;
+export const STDIN_INLINE_BYTES_MAX = 256 * KIB;
+/** One request of a client, and one message to the runner. */
+export const STDIN_REQUEST_BYTES_MAX = 1 * MIB;
+export const STDIN_PIECE_BYTES_MAX = 128 * KIB;
+export const STDIN_WRITER_LENGTH_MAX = 64;
+/** How long a request waits for a command that does not read. */
+export const STDIN_WAIT_MS_MAX = 5 * SECOND_MS;
+export const TERMINAL_SIZE_MAX = 1_000;
 export const EXEC_CANCEL_GRACE_MS = 2 * SECOND_MS;
 export const LABEL_ITEMS_MAX = 20;
 export const LABEL_KEY_LENGTH_MAX = 63;

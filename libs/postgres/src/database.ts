@@ -9,6 +9,7 @@ import { OperationEntity } from './entities/operation.entity.js';
 import { SandboxEntity } from './entities/sandbox.entity.js';
 import { Initial1700000000001 } from './migrations/0001-initial.migration.js';
 import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration.js';
+import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
 
 const POOL_SIZE_MAX = 20;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -117,7 +118,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
     ...(database === undefined ? {} : { database }),
     applicationName: options.applicationName,
     entities: [SandboxEntity, OperationEntity, ExecEntity, ExecChunkEntity, HostEntity],
-    migrations: [Initial1700000000001, ExecLabels1700000000003],
+    migrations: [Initial1700000000001, ExecLabels1700000000003, ExecInput1700000000004],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,
     extra: {

@@ -1,24 +1,37 @@
-import { Agent, request } from 'node:http';
-import type { ExecId, HostId, HostLink, HostStore, Log } from '#domain';
-import { streamToken, TOKEN_HEADER } from './token.js';
+import {
+  limits,
+  type ExecId,
+  type HostId,
+  type HostLink,
+  type HostStore,
+  type InputPiece,
+  type InputResult,
+  type InputState,
+  type Log,
+  type Resize,
+  type ResizeState,
+  type SendableSignal,
+} from '#domain';
+import { HostRequests } from './host-requests.js';
 
 const HINT_TIMEOUT_MS = 2_000;
-const ADDRESSES_FRESH_MS = 5_000;
-const SOCKETS_PER_HOST_MAX = 4;
+/** Beyond what the host waits for a command: what it and the runner take to answer. */
+const ANSWER_TIMEOUT_MS = 15_000;
 
-/** Sends hints over connections that are kept open. A hint that fails is dropped: the run of the exec does the same work. */
+/** Asks hosts over their stream ports. A hint that fails is dropped: the run of the exec does the same work. */
 export class HttpHostLink implements HostLink {
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_PER_HOST_MAX });
-  private readonly token: string;
-  private addresses: { readonly at: number; readonly of: Promise<ReadonlyMap<string, string>> } | undefined;
+  private readonly hints: HostRequests;
+  private readonly questions: HostRequests;
   private readonly waiting = new Map<HostId, ExecId[]>();
 
   constructor(
-    private readonly hosts: HostStore,
+    hosts: HostStore,
     adminSecret: string,
     private readonly log: Log,
   ) {
-    this.token = streamToken(adminSecret);
+    // Apart, because input that waits for its command must not keep a hint from its way.
+    this.hints = new HostRequests(hosts, adminSecret);
+    this.questions = new HostRequests(hosts, adminSecret);
   }
 
   /** Hints of one turn of the event loop travel together. */
@@ -29,67 +42,63 @@ export class HttpHostLink implements HostLink {
       return;
     }
     this.waiting.set(host, [exec]);
-    queueMicrotask(() => void this.send(host));
+    queueMicrotask(() => void this.sendHints(host));
+  }
+
+  async writeStdin(host: HostId, exec: ExecId, piece: InputPiece): Promise<InputResult> {
+    const query = new URLSearchParams({ offset: String(piece.offset) });
+    if (piece.eof) query.set('eof', '');
+    if (piece.take) query.set('take', '');
+    if (piece.writer !== null) query.set('writer', piece.writer);
+    return (await this.questions.ask(host, {
+      method: 'PUT',
+      path: `/v1/execs/${exec}/stdin?${query.toString()}`,
+      body: piece.bytes,
+      timeoutMs: limits.STDIN_WAIT_MS_MAX + ANSWER_TIMEOUT_MS,
+      repeatable: true,
+    })) as { state: InputState; appliedTo: number; eof: boolean };
+  }
+
+  async signal(host: HostId, exec: ExecId, signal: SendableSignal): Promise<number> {
+    const answer = await this.post(host, `/v1/execs/${exec}/signal`, { signal }, false);
+    return (answer as { processGroup: number }).processGroup;
+  }
+
+  async resize(host: HostId, exec: ExecId, { size, writer }: Resize): Promise<ResizeState> {
+    const answer = await this.post(host, `/v1/execs/${exec}/resize`, { ...size, writer }, true);
+    return (answer as { state: ResizeState }).state;
   }
 
   close(): void {
-    this.agent.destroy();
+    this.hints.close();
+    this.questions.close();
   }
 
-  private async send(host: HostId): Promise<void> {
+  private async post(host: HostId, path: string, body: object, repeatable: boolean): Promise<unknown> {
+    return await this.questions.ask(host, {
+      method: 'POST',
+      path,
+      body: bytesOf(body),
+      timeoutMs: ANSWER_TIMEOUT_MS,
+      repeatable,
+    });
+  }
+
+  private async sendHints(host: HostId): Promise<void> {
     const execIds = this.waiting.get(host) ?? [];
     this.waiting.delete(host);
     try {
-      const address = (await this.knownAddresses()).get(host);
-      if (address) await this.post(address, JSON.stringify({ execIds }));
+      await this.hints.ask(host, {
+        method: 'POST',
+        path: '/v1/hints',
+        body: bytesOf({ execIds }),
+        timeoutMs: HINT_TIMEOUT_MS,
+        repeatable: false,
+      });
     } catch (error) {
-      this.addresses = undefined;
       this.log.debug({ err: error, host }, 'A hint was not delivered.');
     }
   }
-
-  private async knownAddresses(): Promise<ReadonlyMap<string, string>> {
-    const now = performance.now();
-    if (!this.addresses || now - this.addresses.at > ADDRESSES_FRESH_MS) {
-      const of = this.hosts
-        .list()
-        .then((rows) => new Map(rows.map(({ id, streamAddress }) => [id as string, streamAddress])));
-      this.addresses = { at: now, of };
-    }
-    return await this.addresses.of;
-  }
-
-  private async post(address: string, body: string): Promise<void> {
-    const [hostname, port] = splitAddress(address);
-    await new Promise<void>((resolve, reject) => {
-      const sent = request(
-        {
-          agent: this.agent,
-          hostname,
-          port,
-          method: 'POST',
-          path: '/v1/hints',
-          timeout: HINT_TIMEOUT_MS,
-          headers: {
-            [TOKEN_HEADER]: this.token,
-            'content-type': 'application/json',
-            'content-length': Buffer.byteLength(body),
-          },
-        },
-        (response) => {
-          response.resume();
-          response.on('end', resolve);
-          response.on('error', reject);
-        },
-      );
-      sent.on('timeout', () => sent.destroy(new Error('The host did not answer in time.')));
-      sent.on('error', reject);
-      sent.end(body);
-    });
-  }
 }
 
-function splitAddress(address: string): [string, string] {
-  const at = address.lastIndexOf(':');
-  return [address.slice(0, at), address.slice(at + 1)];
-}
+const bytesOf = (body: object): Uint8Array => Buffer.from(JSON.stringify(body));

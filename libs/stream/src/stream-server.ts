@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parseExecId, type HostServices, type Log } from '#domain';
+import { DomainError, type HostServices, type Log } from '#domain';
+import { refusalOf } from './refusal.js';
+import { matchRoute } from './stream-routes.js';
 import { isToken, streamToken, TOKEN_HEADER } from './token.js';
 
-const BODY_BYTES_MAX = 64 * 1_024;
-const IDS_MAX = 1_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
 
@@ -17,6 +17,11 @@ export interface StreamServerOptions {
   readonly log: Log;
 }
 
+interface StreamAnswer {
+  readonly status: number;
+  readonly body?: object;
+}
+
 /** The private port of a host. Only Berth's API talks to it; every request carries the token. */
 export class StreamServer {
   private constructor(
@@ -27,10 +32,10 @@ export class StreamServer {
   static async listen(options: StreamServerOptions): Promise<StreamServer> {
     const token = streamToken(options.adminSecret);
     const server = createServer((request, response) => {
-      answer(request, token, options.services).then(
-        (status) => response.writeHead(status).end(),
-        (error: unknown) => refuse(response, error, options.log),
-      );
+      answer(request, token, options.services)
+        .catch((error: unknown) => failed(error, options.log))
+        .then((outcome) => send(response, outcome))
+        .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
     });
     server.requestTimeout = REQUEST_TIMEOUT_MS;
     server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -48,38 +53,52 @@ export class StreamServer {
   }
 }
 
-async function answer(request: IncomingMessage, token: string, services: HostServices): Promise<number> {
-  if (!isToken(request.headers[TOKEN_HEADER], token)) return 401;
-  if (request.method !== 'POST' || request.url !== '/v1/hints') return 404;
-  const ids = hintsOf(await bodyOf(request));
-  if (!ids) return 400;
-  // The answer does not wait: a hint has no result.
-  void services.hurry(ids);
-  return 204;
-}
-
-function hintsOf(body: Buffer | undefined) {
-  if (!body) return undefined;
-  const parsed = JSON.parse(body.toString()) as { execIds?: unknown };
-  if (!Array.isArray(parsed.execIds) || parsed.execIds.length > IDS_MAX) return undefined;
-  const ids = parsed.execIds.flatMap((id) => (typeof id === 'string' ? (parseExecId(id) ?? []) : []));
-  return ids.length === parsed.execIds.length ? ids : undefined;
+async function answer(
+  request: IncomingMessage,
+  token: string,
+  services: HostServices,
+): Promise<StreamAnswer> {
+  if (!isToken(request.headers[TOKEN_HEADER], token)) return { status: 401 };
+  const url = new URL(request.url ?? '/', 'http://host');
+  const route = matchRoute(request.method ?? '', url.pathname);
+  if (!route) return { status: 404 };
+  const body = await bodyOf(request, route.bodyBytesMax);
+  if (!body) return { status: 413 };
+  const result = await route.answer(services, { url, body });
+  return result === undefined ? { status: 204 } : { status: 200, body: result };
 }
 
 /** Undefined when it is too large. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<Buffer | undefined> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of request as AsyncIterable<Buffer>) {
     length += piece.byteLength;
-    if (length > BODY_BYTES_MAX) return undefined;
+    if (length > bytesMax) return undefined;
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }
 
-function refuse(response: ServerResponse, error: unknown, log: Log): void {
+/** Expected failures travel whole, because the API gives them on to its client. */
+function failed(error: unknown, log: Log): StreamAnswer {
+  if (error instanceof DomainError) {
+    log.debug({ err: error }, 'A request to the stream port was refused.');
+    return { status: error.code === 'bad_request' ? 400 : 409, body: refusalOf(error) };
+  }
   log.warn({ err: error }, 'A request to the stream port failed.');
-  if (!response.headersSent) response.writeHead(error instanceof SyntaxError ? 400 : 500);
-  response.end();
+  return { status: 500 };
+}
+
+function send(response: ServerResponse, { status, body }: StreamAnswer): void {
+  if (body === undefined) {
+    response.writeHead(status).end();
+    return;
+  }
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
 }

@@ -1,6 +1,7 @@
 import { limits } from '#domain';
 import { z } from 'zod';
 import { idText, nameText, pageQuery, repeated, timeText } from '../http/inputs.js';
+import { Stdin, TerminalSizeBody, User } from './exec-input.input.js';
 
 const NUL = '\0';
 const utf8Bytes = (text: string): number => Buffer.byteLength(text);
@@ -58,13 +59,29 @@ export const ExecBody = z
     argv: Argv.optional().meta({ description: 'The program and its arguments, without a shell.' }),
     env: Env.optional(),
     workingDirectory: WorkingDirectory.optional(),
+    user: User.optional(),
+    stdin: Stdin.optional(),
+    tty: TerminalSizeBody.optional().meta({
+      description: 'Give it a terminal of this size. Its output is read as stdout.',
+    }),
     timeoutSeconds: z.int().min(1).max(limits.EXEC_TIMEOUT_SECONDS_MAX).optional(),
+    idleTimeoutSeconds: z.int().min(1).max(limits.EXEC_TIMEOUT_SECONDS_MAX).optional().meta({
+      description: 'End it as timed_out after this long without output and input.',
+    }),
     queueTimeoutSeconds: z.int().min(1).max(limits.EXEC_TIMEOUT_SECONDS_MAX).optional(),
     outputBytesMax: z.int().min(0).max(limits.EXEC_OUTPUT_BYTES_DEFAULT).optional(),
+    allowBackground: z.boolean().optional().meta({
+      description: 'Descendants may outlive the main process; otherwise they are killed when it ends.',
+    }),
     labels: Labels.optional().meta({ description: 'Your own words about it, to find it by.' }),
     ifStopped: z.enum(['start', 'fail']).optional().meta({
       description: 'What to do when the sandbox does not run: start it (the default), or answer 409.',
     }),
+  })
+  .superRefine(({ tty, stdin }, context) => {
+    if (tty !== undefined && stdin !== undefined && stdin.kind !== 'open') {
+      context.addIssue({ code: 'custom', path: ['stdin'], message: 'a terminal takes its input live' });
+    }
   })
   .superRefine(({ command, argv }, context) => {
     if ((command === undefined) === (argv === undefined)) {

@@ -1,4 +1,4 @@
-import { EXEC_ACTIONS, type Exec, type Page } from '#domain';
+import { EXEC_ACTIONS, takesInput, type Exec, type Page } from '#domain';
 import { z } from 'zod';
 import { Failure, links, pageOf, timestamp } from '../http/resources.js';
 import { ExecStateName } from './exec.input.js';
@@ -24,6 +24,7 @@ const ExitRecordView = z
     outputHeldOpen: z.boolean(),
     outputTruncated: z.boolean(),
     selfReported: z.boolean(),
+    stdinBytes: z.int().optional().meta({ description: 'Input that the command was given.' }),
     usage: z.object({ userMs: z.number(), systemMs: z.number(), maxRssBytes: z.number() }),
   })
   .meta({
@@ -39,6 +40,13 @@ export const ExecView = z
     state: ExecStateName,
     argv: z.array(z.string()),
     workingDirectory: z.string().nullable(),
+    user: z.string().nullable(),
+    stdin: z.object({ kind: z.enum(['none', 'inline', 'open']), bytes: z.int().optional() }),
+    tty: z.object({ columns: z.int(), rows: z.int() }).nullable().meta({
+      description: 'The size that its terminal began with.',
+    }),
+    idleTimeoutSeconds: z.int().nullable(),
+    allowBackground: z.boolean(),
     timeoutSeconds: z.int(),
     queueTimeoutSeconds: z.int(),
     outputBytesMax: z.int(),
@@ -92,6 +100,11 @@ export function execView(exec: Exec, queuePosition: number | null = null): ExecV
     state: exec.state,
     argv: [...exec.request.argv],
     workingDirectory: exec.request.workingDirectory,
+    user: exec.request.user,
+    stdin: { ...exec.request.stdin },
+    tty: exec.request.tty && { ...exec.request.tty },
+    idleTimeoutSeconds: exec.request.idleTimeoutSeconds,
+    allowBackground: exec.request.allowBackground,
     timeoutSeconds: exec.request.timeoutSeconds,
     queueTimeoutSeconds: exec.request.queueTimeoutSeconds,
     outputBytesMax: exec.request.outputBytesMax,
@@ -148,6 +161,9 @@ function linksOf(exec: Exec): Record<string, string> {
     stdout: `${self}/output?stream=stdout`,
     stderr: `${self}/output?stream=stderr`,
     cancel: `${self}/cancel`,
+    signal: `${self}/signal`,
+    ...(takesInput(exec.request) ? { stdin: `${self}/stdin` } : {}),
+    ...(exec.request.tty === null ? {} : { resize: `${self}/resize`, terminal: `${self}/terminal` }),
     events: '/v1/ws',
   };
 }

@@ -24,7 +24,7 @@ import { SandboxStarter, type StartedSandbox } from '../sandboxes/sandbox-starte
 import { EXEC_STORE, WAKE_SENDER, WORKFLOWS } from '../tokens.js';
 import { LongPoll } from '../waiting/long-poll.js';
 import { ExecLauncher } from './exec-launcher.js';
-import { execRequestOf } from './exec-request.js';
+import { execRequestOf, inlineStdinOf } from './exec-request.js';
 import type { ExecBody, ExecsQuery, SandboxExecsQuery } from './exec.input.js';
 
 export interface CreatedExec {
@@ -63,6 +63,12 @@ export class ExecsService {
     const known = parseExecId(id);
     if (known === undefined) throw noSuchExec();
     return await this.longPoll.until(call, wait, `exec:${known}`, () => this.load(call, known), hasEnded);
+  }
+
+  /** As it is once it runs or has ended, or after so many seconds. */
+  async untilStarted(call: Call, id: Exec['id'], seconds: number): Promise<Exec> {
+    const load = () => this.load(call, id);
+    return await this.longPoll.until(call, seconds, `exec:${id}`, load, hasStarted);
   }
 
   async getOfOwner(call: Call, owner: string, id: string, wait?: number): Promise<Exec> {
@@ -126,6 +132,8 @@ export class ExecsService {
     start: () => Promise<StartedSandbox>,
   ): Promise<CreatedExec> {
     const id = execId(idFor(call, 'exec'));
+    const request = execRequestOf(body);
+    const inlineStdin = inlineStdinOf(body);
     const requestHash = requestHashOf(identity);
     const before = call.idempotencyKey && (await this.execs.find(call.principal.tenantId, id));
     if (before) {
@@ -139,7 +147,8 @@ export class ExecsService {
       tenantId: sandbox.tenantId,
       ownerId: sandbox.ownerId,
       sandboxId: sandbox.id,
-      request: execRequestOf(body),
+      request,
+      ...(inlineStdin === undefined ? {} : { inlineStdin }),
       requestHash,
     });
     await this.launcher.launch(row, operation ? () => this.operations.launch(operation) : undefined);
@@ -159,6 +168,8 @@ export class ExecsService {
 }
 
 const hasEnded = (exec: Exec): boolean => isTerminal(EXEC_TRANSITIONS, exec.state);
+
+const hasStarted = (exec: Exec): boolean => exec.state === 'running' || hasEnded(exec);
 
 const noSuchExec = (): DomainError => new DomainError('not_found', 'There is no such exec.');
 

@@ -8,6 +8,8 @@ export interface Description {
   readonly summary: string;
   readonly answers: Readonly<Record<number, ZodType | 'bytes' | 'object'>>;
   readonly tag: string;
+  /** For a body that is no JSON. */
+  readonly body?: 'bytes';
 }
 
 export const Describe = (description: Description) => SetMetadata(DESCRIPTION, description);

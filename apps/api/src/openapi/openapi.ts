@@ -54,6 +54,7 @@ function operationOf(route: Route): Json {
       ...(route.method === 'POST' ? [IDEMPOTENCY_KEY] : []),
       ...(query && 'wait' in shapeOf(query) ? [PREFER] : []),
     ],
+    ...(route.description.body === 'bytes' ? { requestBody: BYTES } : {}),
     ...(body
       ? {
           requestBody: {
@@ -76,6 +77,8 @@ function operationOf(route: Route): Json {
     },
   };
 }
+
+const BYTES = { content: { 'application/octet-stream': {} } };
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',

@@ -15,13 +15,13 @@ import {
   type ExecEvidence,
   type FollowEvent,
   type RunnerConnection,
-  type StartRequest,
 } from '#domain';
 import { Backoff, whileAway } from '../patience.js';
 import { chunkFrom, progressAfter, type Progress } from './chunk.js';
 import { coalesce } from './coalesce.js';
 import type { ExecSupervisorPorts } from './exec-supervisor.js';
 import { containerOf, reach, SuspendedError, type Reached } from './reach.js';
+import { startRequestOf } from './start-request.js';
 
 /** The row moved under this writer: somebody else appended, or the exec has ended. */
 class FencedError extends Error {
@@ -91,7 +91,8 @@ export class ExecSupervision {
 
   /** Asks the runner to start the command, which it does at most once. Returns an end where there will be no run. */
   private async start(exec: Exec, connection: RunnerConnection): Promise<ExecEnd | undefined> {
-    const { state } = await connection.start(startRequestOf(exec));
+    const request = await this.database(() => startRequestOf(exec, this.ports.execs));
+    const { state } = await connection.start(request);
     if (state === 'canceled') return canceledBeforeStartEnd();
     if (state === 'forgotten') {
       return lostEnd(evidence(exec, { runner: 'forgotten', note: 'The runner no longer has its output.' }));
@@ -225,19 +226,6 @@ async function neverClaimed(exec: Exec, connection: RunnerConnection): Promise<E
     code: 'container_missing',
     message: 'The sandbox stopped before the command was started.',
   });
-}
-
-function startRequestOf(exec: Exec): StartRequest {
-  const { argv, env, workingDirectory, timeoutSeconds, outputBytesMax } = exec.request;
-  return {
-    execId: exec.id,
-    argv,
-    env,
-    ...(workingDirectory === null ? {} : { workingDirectory }),
-    timeoutMs: timeoutSeconds * 1_000,
-    outputBytesMax,
-    uncommittedBytesMax: limits.SPOOL_UNCOMMITTED_BYTES_MAX,
-  };
 }
 
 type LostEvent = Extract<FollowEvent, { kind: 'lost' }>;

@@ -1,5 +1,7 @@
 /** The channel of docs/RUNNER-PROTOCOL.md in numbers. */
-export const PROTOCOL_VERSIONS = [1] as const;
+export const PROTOCOL_VERSIONS = [1, 2] as const;
+/** The first one with standard input, terminals and signals. */
+export const PROTOCOL_WITH_INPUT = 2;
 
 /** Length, type and request id. */
 export const MESSAGE_HEADER_BYTES = 9;
@@ -22,6 +24,9 @@ export const MESSAGE = {
   commit: 0x16,
   cancel: 0x17,
   forget: 0x18,
+  stdin: 0x20,
+  signal: 0x21,
+  resize: 0x22,
   helloOk: 0x81,
   pong: 0x82,
   result: 0x90,

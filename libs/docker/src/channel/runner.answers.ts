@@ -3,7 +3,10 @@ import type {
   CancelState,
   ExitReason,
   ExitRecord,
+  InputResult,
+  InputState,
   LostReason,
+  ResizeState,
   RunnerExecState,
   RunnerExecStatus,
   SpoolBlock,
@@ -32,6 +35,8 @@ const EXEC_STATES = [
 ] satisfies RunnerExecState[];
 const CANCEL_STATES = ['canceled', 'finished', 'never_started', 'lost'] satisfies CancelState[];
 const BLOCKS = ['uncommitted_limit', 'disk_full'] satisfies SpoolBlock[];
+const INPUT_STATES = ['applied', 'gap', 'full', 'closed', 'taken'] satisfies InputState[];
+const RESIZE_STATES = ['resized', 'taken'] satisfies ResizeState[];
 const LOST_REASONS = ['sandbox_restarted', 'supervisor_died', 'record_unreadable'] satisfies LostReason[];
 const EXIT_REASONS = [
   'exited',
@@ -85,6 +90,18 @@ export function statusFrom(answer: Answer): RunnerExecStatus {
   };
 }
 
+export function inputResultFrom(answer: Answer): InputResult {
+  return {
+    state: answer.oneOf('state', INPUT_STATES),
+    appliedTo: answer.integer('appliedTo'),
+    eof: answer.boolean('eof'),
+  };
+}
+
+export function resizeStateFrom(answer: Answer): ResizeState {
+  return answer.oneOf('state', RESIZE_STATES);
+}
+
 export function lostReasonFrom(answer: Answer): LostReason {
   return answer.oneOf('reason', LOST_REASONS);
 }
@@ -114,6 +131,7 @@ export function exitRecordFrom(answer: Answer): ExitRecord {
     outputHeldOpen: answer.boolean('outputHeldOpen'),
     outputTruncated: answer.boolean('outputTruncated'),
     selfReported: answer.boolean('selfReported'),
+    ...(answer.has('stdinBytes') ? { stdinBytes: answer.integer('stdinBytes') } : {}),
     usage: {
       userMs: usage.integer('userMs'),
       systemMs: usage.integer('systemMs'),

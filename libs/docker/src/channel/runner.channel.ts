@@ -2,19 +2,32 @@ import type { Duplex } from 'node:stream';
 import type {
   CancelResult,
   FollowEvent,
+  InputPiece,
+  InputResult,
+  Resize,
+  ResizeState,
   RunnerConnection,
   RunnerExecStatus,
+  SendableSignal,
   StartRequest,
   StartResult,
 } from '#domain';
 import type { Answer } from './answer.js';
 import { encodeJsonMessage, encodeMessage, MessageDecoder } from './channel.codec.js';
-import { MESSAGE, PROTOCOL_VERSIONS, type ChannelMessage } from './channel.protocol.js';
+import { MESSAGE, PROTOCOL_VERSIONS, PROTOCOL_WITH_INPUT, type ChannelMessage } from './channel.protocol.js';
 import { ChannelTransport, type Framing } from './channel.transport.js';
 import { FOLLOW_WINDOW_BYTES, FollowQueue } from './follow.queue.js';
 import { Pending } from './pending.js';
-import { cancelResultFrom, startResultFrom, statusFrom } from './runner.answers.js';
-import { brokenProtocol, unreachable } from './runner.errors.js';
+import {
+  cancelResultFrom,
+  inputResultFrom,
+  resizeStateFrom,
+  startResultFrom,
+  statusFrom,
+} from './runner.answers.js';
+import { brokenProtocol, olderRunner, unreachable } from './runner.errors.js';
+import { startMessageOf } from './start-message.js';
+import { encodeStdin } from './stdin.codec.js';
 
 const HELLO_DEADLINE_MS = 15_000;
 const ANSWER_DEADLINE_MS = 15_000;
@@ -30,6 +43,7 @@ const REQUEST_ID_MAX = 4_294_967_295;
 const CLIENT_NAME = 'berth-host';
 
 export interface RunnerHello {
+  readonly protocol: number;
   readonly version: string;
   readonly bootId: string;
   readonly epoch: number;
@@ -77,7 +91,8 @@ export class RunnerChannel implements RunnerConnection {
   }
 
   async start(request: StartRequest): Promise<StartResult> {
-    return startResultFrom(await this.ask(MESSAGE.start, request));
+    if (request.stdin !== undefined || request.tty !== undefined) this.needsInput();
+    return startResultFrom(await this.ask(MESSAGE.start, startMessageOf(request)));
   }
 
   async status(execId: string): Promise<RunnerExecStatus> {
@@ -144,6 +159,24 @@ export class RunnerChannel implements RunnerConnection {
     return cancelResultFrom(await this.ask(MESSAGE.cancel, { execId, graceMs }, graceMs + CANCEL_MARGIN_MS));
   }
 
+  async writeStdin(execId: string, piece: InputPiece): Promise<InputResult> {
+    this.needsInput();
+    const requestId = this.nextRequestId();
+    const bytes = encodeMessage(MESSAGE.stdin, requestId, encodeStdin(execId, piece));
+    return inputResultFrom(await this.answerTo(requestId, bytes, ANSWER_DEADLINE_MS));
+  }
+
+  async signal(execId: string, signal: SendableSignal): Promise<number> {
+    this.needsInput();
+    return (await this.ask(MESSAGE.signal, { execId, signal })).integer('processGroup');
+  }
+
+  async resize(execId: string, { size, writer }: Resize): Promise<ResizeState> {
+    this.needsInput();
+    const request = { execId, ...size, ...(writer === null ? {} : { writer }) };
+    return resizeStateFrom(await this.ask(MESSAGE.resize, request));
+  }
+
   async forget(execId: string): Promise<void> {
     await this.ask(MESSAGE.forget, { execId });
   }
@@ -164,6 +197,7 @@ export class RunnerChannel implements RunnerConnection {
       throw brokenProtocol(`The runner chose protocol ${protocol}.`);
     }
     return {
+      protocol,
       version: answer.text('version'),
       bootId: answer.text('bootId'),
       epoch: answer.integer('epoch'),
@@ -173,11 +207,18 @@ export class RunnerChannel implements RunnerConnection {
 
   private async ask(type: number, request: unknown, deadlineMs = ANSWER_DEADLINE_MS): Promise<Answer> {
     const requestId = this.nextRequestId();
-    const bytes = encodeJsonMessage(type, requestId, request);
+    return await this.answerTo(requestId, encodeJsonMessage(type, requestId, request), deadlineMs);
+  }
+
+  private async answerTo(requestId: number, bytes: Uint8Array, deadlineMs: number): Promise<Answer> {
     // Entered before it is sent, so that no answer can come too early.
     const answer = this.pending.answer(requestId, deadlineMs);
     this.transport.send(bytes);
     return await answer;
+  }
+
+  private needsInput(): void {
+    if (this.hello.protocol < PROTOCOL_WITH_INPUT) throw olderRunner();
   }
 
   private nextRequestId(): number {

@@ -17,6 +17,8 @@ const CODE_BY_RUNNER_CODE: Readonly<Record<string, ErrorCode>> = {
   disk_full: 'disk_pressure',
   spool_corrupt: 'spool_corrupt',
   stopping: 'runner_unreachable',
+  not_running: 'invalid_state',
+  input_not_open: 'invalid_state',
   read_only: 'invalid_state',
   internal: 'runner_unreachable',
 };
@@ -39,4 +41,12 @@ export function unreachable(message: string, cause?: unknown): DomainError {
 
 export function brokenProtocol(message: string): DomainError {
   return new DomainError('runner_protocol', message);
+}
+
+/** The sandbox was started by an older version, and its runner with it. Before the start of a command nothing is lost by it. */
+export function olderRunner(): DomainError {
+  return new DomainError(
+    'bad_request',
+    'The runner of this sandbox is too old for standard input, terminals and signals: restart the sandbox.',
+  );
 }

@@ -1,4 +1,12 @@
 import type { StartFailureCode } from '../errors.js';
+import type {
+  InputPiece,
+  InputResult,
+  Resize,
+  ResizeState,
+  SendableSignal,
+  TerminalSize,
+} from '../exec-input.js';
 
 /**
  * What a host may ask of the runner inside a sandbox. All of it is safe to repeat: `start`, `cancel`, `commit` and
@@ -19,6 +27,14 @@ export interface RunnerConnection {
   commit(execId: string, position: number): Promise<void>;
   /** Leaves a tombstone, ends the whole process tree and answers when that has been verified. */
   cancel(execId: string, graceMs: number): Promise<CancelResult>;
+  /**
+   * Hands input to a running command, each byte once. Requests for one exec are sent one after the other. These three throw
+   * `not_found` before the exec was started here, and `invalid_state` when it has ended or takes no such thing.
+   */
+  writeStdin(execId: string, piece: InputPiece): Promise<InputResult>;
+  /** To the foreground of a terminal, otherwise to the command's process group; the group, or 0. Sent twice it is two signals. */
+  signal(execId: string, signal: SendableSignal): Promise<number>;
+  resize(execId: string, resize: Resize): Promise<ResizeState>;
   /** Deletes the spool of an ended exec. Its tombstone stays, so that the id never starts again. */
   forget(execId: string): Promise<void>;
   close(): Promise<void>;
@@ -38,6 +54,9 @@ export interface StartRequest {
   readonly user?: string;
   /** Without it a user that resolves to uid 0 is refused. The exit record is then marked `selfReported`. */
   readonly allowRoot?: boolean;
+  /** Without it the command reads `/dev/null`, or its terminal. At most 256 KiB inline. */
+  readonly stdin?: { readonly kind: 'inline'; readonly bytes: Uint8Array } | { readonly kind: 'open' };
+  readonly tty?: TerminalSize;
   readonly timeoutMs?: number;
   readonly idleTimeoutMs?: number;
   /** Bytes of stdout and stderr together; one byte more ends the exec as `output_limited`. */
@@ -123,6 +142,8 @@ export interface ExitRecord {
   readonly outputTruncated: boolean;
   /** The command ran as root in the sandbox, so it could have forged this record. */
   readonly selfReported: boolean;
+  /** Input that was handed to the command. Older runners do not count it. */
+  readonly stdinBytes?: number;
   readonly usage: { readonly userMs: number; readonly systemMs: number; readonly maxRssBytes: number };
 }
 

@@ -46,6 +46,8 @@ export interface NewExec {
   readonly ownerId: OwnerId;
   readonly sandboxId: SandboxId;
   readonly request: ExecRequest;
+  /** With `stdin` of kind `inline`. */
+  readonly inlineStdin?: Uint8Array;
   readonly requestHash: string;
 }
 
@@ -165,6 +167,8 @@ export interface ExecStore {
   list(tenantId: TenantId, query: ExecListQuery): Promise<Page<Exec>>;
   /** Places in the queues of their sandboxes, from 1; what is not queued has none. */
   queuePositions(execs: readonly Pick<Exec, 'id' | 'sandboxId'>[]): Promise<ReadonlyMap<ExecId, number>>;
+  /** Empty where there is none, and when the exec has ended. */
+  readInlineStdin(id: ExecId): Promise<Uint8Array>;
   /** queued → starting, if the sandbox runs on this host and it is this exec's turn. Serialised per sandbox. */
   claim(id: ExecId, hostId: HostId): Promise<ClaimResult>;
   /** starting → running. False when the row was not `starting`. */

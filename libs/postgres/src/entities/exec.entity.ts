@@ -20,6 +20,8 @@ export class ExecEntity {
   @Column('integer', { nullable: true }) generation!: number | null;
   @Column('text') state!: ExecState;
   @Column('jsonb') request!: ExecRequest;
+  /** Not among the columns that are read with the row. */
+  @Column('bytea', { name: 'inline_stdin', nullable: true }) inlineStdin!: Buffer | null;
   @Column('text', { name: 'request_hash' }) requestHash!: string;
   @Column('bigint', { name: 'committed_position', default: 0 }) committedPosition!: number;
   @Column('bigint', { name: 'stdout_bytes', default: 0 }) stdoutBytes!: number;

@@ -31,8 +31,8 @@ export async function insertQueued(
   headroom: number,
 ): Promise<ExecRow | undefined> {
   const [created] = await sql<ExecRow>(
-    `INSERT INTO execs AS e (id, tenant_id, owner_id, sandbox_id, host_id, state, request, request_hash)
-       SELECT $1, s.tenant_id, s.owner_id, s.id, s.host_id, 'queued', $4, $5 FROM sandboxes s
+    `INSERT INTO execs AS e (id, tenant_id, owner_id, sandbox_id, host_id, state, request, request_hash, inline_stdin)
+       SELECT $1, s.tenant_id, s.owner_id, s.id, s.host_id, 'queued', $4, $5, $8 FROM sandboxes s
        WHERE s.id = $3 AND s.tenant_id = $2 AND s.observed_state <> 'deleted'
          AND (SELECT count(*) FROM execs q WHERE q.sandbox_id = s.id AND q.state = 'queued')
            < ($6::jsonb->s.tier->>'execsQueuedMax')::int - $7::int
@@ -45,6 +45,7 @@ export async function insertQueued(
       exec.requestHash,
       JSON.stringify(queues),
       headroom,
+      exec.inlineStdin === undefined ? null : bufferOf(exec.inlineStdin),
     ],
   );
   return created;
@@ -96,3 +97,7 @@ export async function claimInTransaction(
   if (exec.state === 'queued') return { kind: 'wait', because: 'queue', exec };
   return { kind: isTerminal(EXEC_TRANSITIONS, exec.state) ? 'ended' : 'live', exec };
 }
+
+/** A view. */
+export const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -20,6 +20,7 @@ import {
 } from '#domain';
 import type { Database } from '../database.js';
 import {
+  bufferOf,
   claimInTransaction,
   insertQueued,
   queuePositionsOf,
@@ -91,6 +92,14 @@ export class PostgresExecStore implements ExecStore {
     return execFrom(row);
   }
 
+  async readInlineStdin(id: ExecId): Promise<Uint8Array> {
+    const [row] = await this.database.query<{ bytes: Buffer | null }>(
+      `SELECT inline_stdin AS bytes FROM execs WHERE id = $1`,
+      [id],
+    );
+    return row?.bytes ?? new Uint8Array(0);
+  }
+
   async list(tenantId: TenantId, query: ExecListQuery): Promise<Page<Exec>> {
     const conditions = new Conditions()
       .equal('e.tenant_id', tenantId)
@@ -146,7 +155,7 @@ export class PostgresExecStore implements ExecStore {
         chunk.stdoutTo,
         chunk.stderrFrom,
         chunk.stderrTo,
-        Buffer.from(chunk.frames.buffer, chunk.frames.byteOffset, chunk.frames.byteLength),
+        bufferOf(chunk.frames),
       ],
     );
     return rows.length > 0;
@@ -154,7 +163,7 @@ export class PostgresExecStore implements ExecStore {
 
   async end(id: ExecId, from: readonly ExecState[], end: ExecEnd): Promise<boolean> {
     const rows = await this.database.query(
-      `UPDATE execs SET state = $3, exit_code = $4, signal = $5, failure = $6, exit_record = $7, evidence = $8,
+      `UPDATE execs SET state = $3, exit_code = $4, signal = $5, failure = $6, exit_record = $7, evidence = $8, inline_stdin = NULL,
          started_at = coalesce(started_at, ($7::jsonb->>'startedAt')::timestamptz), finished_at = now()
        WHERE id = $1 AND state = ANY($2)
          AND ($7::jsonb IS NULL OR committed_position = ($7::jsonb->>'endPosition')::bigint)

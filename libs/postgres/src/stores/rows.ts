@@ -38,7 +38,7 @@ export const CHUNK_COLUMNS = `c.position, c.end_position AS "endPosition", c.std
 
 export type SandboxRow = SandboxEntity;
 export type OperationRow = OperationEntity;
-export type ExecRow = ExecEntity;
+export type ExecRow = Omit<ExecEntity, 'inlineStdin'>;
 export type ChunkRow = Omit<ExecChunkEntity, 'execId' | 'tenantId' | 'ownerId'>;
 
 export function sandboxFrom(row: SandboxRow): Sandbox {
@@ -79,7 +79,14 @@ export function operationFrom(row: OperationRow): Operation {
 }
 
 /** What a request was before it could say so. */
-const ABSENT_IN_OLD_ROWS = { labels: {} } as const;
+const ABSENT_IN_OLD_ROWS = {
+  labels: {},
+  user: null,
+  stdin: { kind: 'none' },
+  tty: null,
+  idleTimeoutSeconds: null,
+  allowBackground: false,
+} as const;
 
 export function execFrom(row: ExecRow): Exec {
   return {

@@ -1,0 +1,115 @@
+import { Agent, request } from 'node:http';
+import { DomainError, type HostId, type HostStore } from '#domain';
+import { errorFrom } from './refusal.js';
+import { streamToken, TOKEN_HEADER } from './token.js';
+
+const ADDRESSES_FRESH_MS = 5_000;
+/** Many of them may wait for commands that do not read. */
+const SOCKETS_PER_HOST_MAX = 256;
+const ANSWER_BYTES_MAX = 64 * 1_024;
+const RETRY_AFTER_SECONDS = 1;
+
+export interface HostRequest {
+  readonly method: 'POST' | 'PUT';
+  readonly path: string;
+  readonly body: Uint8Array;
+  readonly timeoutMs: number;
+  /** Sent twice it has its effect once, so a lost answer is no reason to fail. */
+  readonly repeatable: boolean;
+}
+
+/** Finds hosts and asks them over connections that are kept open. A host that was restarted is found at its new address. */
+export class HostRequests {
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_PER_HOST_MAX });
+  private readonly token: string;
+  private addresses: { readonly at: number; readonly of: Promise<ReadonlyMap<string, string>> } | undefined;
+
+  constructor(
+    private readonly hosts: HostStore,
+    adminSecret: string,
+  ) {
+    this.token = streamToken(adminSecret);
+  }
+
+  /** The answer's JSON. Throws what the host refused with, or `dependency_unavailable` (host). */
+  async ask(host: HostId, asked: HostRequest): Promise<unknown> {
+    for (let attempt = 1; ; attempt += 1) {
+      const address = (await this.knownAddresses()).get(host);
+      try {
+        if (address === undefined) throw new Error('The host is not known.');
+        return await this.send(address, asked);
+      } catch (error) {
+        if (error instanceof DomainError) throw error;
+        this.addresses = undefined;
+        const neverArrived = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+        if (attempt > 1 || !(asked.repeatable || neverArrived)) throw away(error);
+      }
+    }
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async knownAddresses(): Promise<ReadonlyMap<string, string>> {
+    const now = performance.now();
+    if (!this.addresses || now - this.addresses.at > ADDRESSES_FRESH_MS) {
+      const of = this.hosts
+        .list()
+        .then((rows) => new Map(rows.map(({ id, streamAddress }) => [id as string, streamAddress])));
+      // One that failed is not kept.
+      of.catch(() => (this.addresses = undefined));
+      this.addresses = { at: now, of };
+    }
+    return await this.addresses.of;
+  }
+
+  private async send(address: string, asked: HostRequest): Promise<unknown> {
+    const at = address.lastIndexOf(':');
+    const { status, body } = await new Promise<{ status: number; body: Buffer }>((resolve, reject) => {
+      const sent = request(
+        {
+          agent: this.agent,
+          hostname: address.slice(0, at),
+          port: address.slice(at + 1),
+          method: asked.method,
+          path: asked.path,
+          timeout: asked.timeoutMs,
+          headers: { [TOKEN_HEADER]: this.token, 'content-length': asked.body.byteLength },
+        },
+        (response) => {
+          const pieces: Buffer[] = [];
+          let length = 0;
+          response.on('data', (piece: Buffer) => {
+            length += piece.byteLength;
+            if (length > ANSWER_BYTES_MAX) response.destroy(new Error('The answer of the host is too long.'));
+            else pieces.push(piece);
+          });
+          response.on('end', () =>
+            resolve({ status: response.statusCode ?? 0, body: Buffer.concat(pieces) }),
+          );
+          response.on('error', reject);
+        },
+      );
+      sent.on('timeout', () => sent.destroy(new Error('The host did not answer in time.')));
+      sent.on('error', reject);
+      sent.end(asked.body);
+    });
+    return answerOf(status, body);
+  }
+}
+
+function answerOf(status: number, body: Buffer): unknown {
+  if (status === 204) return undefined;
+  const value: unknown = body.byteLength === 0 ? undefined : JSON.parse(body.toString());
+  if (status === 200) return value;
+  throw errorFrom(value) ?? new Error(`The host answered ${status}.`);
+}
+
+function away(cause: unknown): DomainError {
+  return new DomainError('dependency_unavailable', 'The host of the sandbox does not answer.', {
+    cause,
+    dependency: 'host',
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}
