@@ -1,5 +1,10 @@
-import { failureFrom, type OperationStore, type WakeSender } from '#domain';
+import { failureFrom, isDomainError, type OperationStore, type WakeSender } from '#domain';
 import type { StepInput } from './contract.js';
+import { SuspendedError } from './exec/reach.js';
+import { Backoff } from './patience.js';
+
+/** An outage that lasts longer than this is for people to look at. */
+export const OUTAGE_MS_MAX = 10 * 60 * 1_000;
 
 /** Runs one attempt of a step of an operation and writes its beginning, its end and its failure on the operation's row. */
 export async function recordedStep(
@@ -22,3 +27,23 @@ export async function recordedStep(
   await operations.endStep(input.operationId, name, new Date().toISOString(), null);
   wake.wake(topic);
 }
+
+/**
+ * Repeats an attempt for as long as something that it needs is away: the database, the engine, a container that
+ * somebody has paused. That passes by itself, so it is no failure of the step and must not park the run.
+ */
+export async function throughOutages(signal: AbortSignal, attempt: () => Promise<void>): Promise<void> {
+  const giveUpAt = performance.now() + OUTAGE_MS_MAX;
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isOutage(error) || performance.now() > giveUpAt) throw error;
+      await backoff.pause(signal);
+    }
+  }
+}
+
+const isOutage = (error: unknown): boolean =>
+  isDomainError(error, 'dependency_unavailable') || error instanceof SuspendedError;

@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import {
   EXEC_TRANSITIONS,
   isTerminal,
@@ -13,11 +14,11 @@ import {
   type WakeSender,
 } from '#domain';
 import type { HostActivities, StepInput } from '../contract.js';
-import { reach } from '../exec/reach.js';
+import { reach, SuspendedError } from '../exec/reach.js';
 import type { ExecSupervisor } from '../exec/exec-supervisor.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
-import { recordedStep } from '../step.js';
+import { recordedStep, throughOutages } from '../step.js';
 
 export interface HostActivityPorts {
   readonly sandboxes: SandboxStore;
@@ -38,7 +39,9 @@ export function createHostActivities(ports: HostActivityPorts): HostActivities {
     work: (sandbox: Sandbox) => Promise<void>,
   ): Promise<void> =>
     withHeartbeat(() =>
-      recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId))),
+      throughOutages(Context.current().cancellationSignal, () =>
+        recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId))),
+      ),
     );
 
   return translated<HostActivities>({
@@ -64,7 +67,12 @@ export function createHostActivities(ports: HostActivityPorts): HostActivities {
 
     awaitRunner: (input) =>
       step('await_runner', input, async ({ id, generation }) => {
-        const connection = await engine.connect({ sandboxId: id, generation });
+        const ref = { sandboxId: id, generation };
+        const { state, containerId } = await engine.inspect(ref);
+        if (state === 'paused' || state === 'restarting') throw new SuspendedError(state);
+        // It may have died since it was started, and nobody else would start it again.
+        if (state === 'exited' && containerId !== null) await engine.startContainer(containerId);
+        const connection = await engine.connect(ref);
         await connection.list();
       }),
 
