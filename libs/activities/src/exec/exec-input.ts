@@ -98,21 +98,16 @@ export function notRunning(exec: Exec): DomainError {
 /** Piece by piece, until all of it is applied, something else is the answer, or the command has not read for too long. */
 async function writeAll(connection: RunnerConnection, id: ExecId, whole: InputPiece): Promise<InputResult> {
   const end = whole.offset + whole.bytes.byteLength;
-  let stalledSince: number | undefined;
-  for (let offset = whole.offset, take = whole.take; ;) {
+  let progressAt = performance.now();
+  for (let offset = whole.offset, take = whole.take; ; take = false) {
+    const askedAt = performance.now();
     const result = await writeOnce(connection, id, pieceOf(whole, offset, take));
-    take = false;
-    if (result.state === 'full') {
-      stalledSince = result.appliedTo > offset ? undefined : (stalledSince ?? performance.now());
-      const patient =
-        stalledSince === undefined || performance.now() - stalledSince < limits.STDIN_WAIT_MS_MAX;
-      if (!patient) return result;
-    } else if (result.state !== 'applied') return result;
-    else stalledSince = undefined;
-    const next = Math.max(offset, Math.min(result.appliedTo, end));
-    const isLast = next === end && offset + limits.STDIN_PIECE_BYTES_MAX >= end;
-    if (result.state === 'applied' && isLast) return result;
-    offset = next;
+    const { state, appliedTo } = result;
+    if (state !== 'applied' && state !== 'full') return result;
+    if (state === 'applied' && offset + limits.STDIN_PIECE_BYTES_MAX >= end) return result;
+    if (appliedTo > offset) progressAt = askedAt;
+    if (state === 'full' && performance.now() - progressAt > limits.STDIN_WAIT_MS_MAX) return result;
+    offset = Math.max(offset, Math.min(appliedTo, end));
   }
 }
 
