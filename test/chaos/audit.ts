@@ -10,7 +10,7 @@ import type { Violation } from './violation.js';
 import { hearTestimony, type SandboxDisk } from './witness.js';
 
 const ANSWER_MS = 60_000;
-const RECOVERY_WAIT_SECONDS = 30;
+const RECOVERY_WAIT_SECONDS = 20;
 
 export interface AuditPlace {
   readonly client: Client;

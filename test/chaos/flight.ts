@@ -156,7 +156,7 @@ export class Flight {
           this.violate('forgotten', `GET /v1/execs/${execId} answered ${status} ${JSON.stringify(body)}`);
           return;
         }
-        last = JSON.stringify(body);
+        last = JSON.stringify({ ...(body as ExecBody), argv: undefined });
         if (hasEnded(body as ExecBody)) {
           this.end = body as ExecBody;
           this.endSeenAtMs = Date.now();

@@ -39,6 +39,7 @@ export function describeInjury(
   sinceMs: number,
 ): string {
   const at = `${((atMs - sinceMs) / 1_000).toFixed(2)} s`;
-  const lasted = mode === 'stop' ? ` for ${(((untilMs ?? atMs) - atMs) / 1_000).toFixed(1)} s` : '';
+  const isOver = mode === 'stop' && untilMs !== undefined;
+  const lasted = isOver ? ` for ${((untilMs - atMs) / 1_000).toFixed(1)} s` : '';
   return `#${number} at ${at}: ${mode} ${target}${lasted}${detail === '' ? '' : ` (${detail})`}`;
 }

@@ -14,6 +14,8 @@ const ROUTINE_WORKFLOW = /sweep|seal|retention|schedule|temporal-sys/i;
 
 export interface LeakPlace {
   readonly installation: Installation;
+  /** The containers that were there before the run; they are somebody else's. */
+  readonly before: ReadonlySet<string>;
   readonly disks: ReadonlyMap<string, SandboxDisk>;
   readonly keyPattern: RegExp;
 }
@@ -44,7 +46,7 @@ async function lookOnce(place: LeakPlace): Promise<string[]> {
   ];
 }
 
-async function leakedContainers({ installation, disks }: LeakPlace): Promise<string[]> {
+async function leakedContainers({ installation, disks, before }: LeakPlace): Promise<string[]> {
   const containers = await installation.engine.containers(installation.instanceId);
   const leaks: string[] = [];
   for (const sandboxId of disks.keys()) {
@@ -52,8 +54,8 @@ async function leakedContainers({ installation, disks }: LeakPlace): Promise<str
     const names = own.map(({ Names, State }) => `${Names.join()} (${State})`).join(', ');
     if (own.length !== 1) leaks.push(`the sandbox ${sandboxId} has ${own.length} containers: ${names}`);
   }
-  for (const { Labels, Names, State } of containers) {
-    const isKnown = disks.has(Labels['berth.sandbox'] ?? '');
+  for (const { Id, Labels, Names, State } of containers) {
+    const isKnown = before.has(Id) || disks.has(Labels['berth.sandbox'] ?? '');
     if (!isKnown) leaks.push(`a container of no sandbox: ${Names.join()} (${State})`);
   }
   return leaks;
@@ -69,12 +71,12 @@ function leakedPrograms({ keyPattern }: LeakPlace): string[] {
 }
 
 /** In an idle sandbox there are init, a spare supervisor and at most one channel. */
-async function leakedInSandboxes({ installation }: LeakPlace): Promise<string[]> {
+async function leakedInSandboxes({ installation, disks }: LeakPlace): Promise<string[]> {
   const { engine, instanceId } = installation;
   const leaks: string[] = [];
   const all = allProcesses();
-  for (const { Id, Names, State } of await engine.containers(instanceId)) {
-    if (State !== 'running') continue;
+  for (const { Id, Names, State, Labels } of await engine.containers(instanceId)) {
+    if (State !== 'running' || !disks.has(Labels['berth.sandbox'] ?? '')) continue;
     const { State: inspected } = await engine.inspect(Id);
     const init = all.find(({ pid }) => pid === inspected.Pid);
     if (init === undefined) continue;

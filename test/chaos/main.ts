@@ -73,6 +73,7 @@ class Run {
   private readonly runId: string;
   private readonly keyPattern: RegExp;
   private readonly disks = new Map<string, SandboxDisk>();
+  private before: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly options: ChaosOptions,
@@ -89,6 +90,8 @@ class Run {
   }
 
   async run(): Promise<ChaosResult> {
+    const { engine, instanceId } = this.installation;
+    this.before = new Set((await engine.containers(instanceId)).map(({ Id }) => Id));
     for (let number = 1; number <= SANDBOXES; number++) {
       const sandboxId = await openSandbox(this.client, `${this.runId}-${number}`);
       this.disks.set(sandboxId, await findDisk(this.installation, sandboxId));
@@ -171,10 +174,10 @@ class Run {
     if (!isReady)
       return [...violations, whole('recovery', `/health/ready is not 200 after ${READY_WITHIN_MS / 1000} s`)];
     this.say(`${traffic.flights.length} execs; comparing.`);
-    const { client, disks, installation, keyPattern } = this;
+    const { client, disks, installation, keyPattern, before } = this;
     violations.push(...(await auditAll(traffic.flights, { client, disks, injuries: assault.injuries })));
     this.say('Looking for what was left behind.');
-    const leaks = await findLeaks({ installation, disks, keyPattern });
+    const leaks = await findLeaks({ installation, before, disks, keyPattern });
     return [...violations, ...leaks.map((leak) => whole('leak', leak))];
   }
 }
