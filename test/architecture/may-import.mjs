@@ -61,6 +61,7 @@ export const MAY_IMPORT = [
       '@nestjs/*',
       '@fastify/*',
       'fastify',
+      'rate-limiter-flexible',
       'reflect-metadata',
       'rxjs',
       'pino',

@@ -5,12 +5,14 @@ import { DomainError, limits } from '#domain';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { AdminSecret } from './auth/admin-secret.js';
+import { FailedAuthentications } from './auth/failed-authentications.js';
 import { ApiModule, CONTROLLERS } from './app.module.js';
 import { problemOf } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.js';
 import { RouteTable } from './http/route-table.js';
 import { FrameworkLog } from './log.js';
+import { RateLimits } from './rate/rate-limits.js';
 import { SocketAdapter } from './socket/socket.adapter.js';
 import type { ApiConfig, ApiPorts } from './tokens.js';
 
@@ -60,7 +62,14 @@ export async function createApp(
       abortOnError: false,
     },
   );
-  app.useWebSocketAdapter(new SocketAdapter(app.getHttpServer(), app.get(AdminSecret)));
+  app.useWebSocketAdapter(
+    new SocketAdapter(
+      app.getHttpServer(),
+      app.get(AdminSecret),
+      app.get(FailedAuthentications),
+      app.get(RateLimits),
+    ),
+  );
   return app;
 }
 

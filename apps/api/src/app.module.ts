@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import type { Logger } from 'pino';
 import { AccessGuard } from './auth/access.guard.js';
 import { AdminSecret } from './auth/admin-secret.js';
+import { FailedAuthentications } from './auth/failed-authentications.js';
 import { ExecInputController } from './execs/exec-input.controller.js';
 import { ExecInputService } from './execs/exec-input.service.js';
 import { ExecLauncher } from './execs/exec-launcher.js';
@@ -22,6 +23,8 @@ import { ExecReader } from './output/exec-reader.js';
 import { InlineOutputReader } from './output/inline-output.js';
 import { OutputController } from './output/output.controller.js';
 import { OutputService } from './output/output.service.js';
+import { RateGuard } from './rate/rate.guard.js';
+import { RateLimits } from './rate/rate-limits.js';
 import { SandboxStarter } from './sandboxes/sandbox-starter.js';
 import { SandboxesController } from './sandboxes/sandboxes.controller.js';
 import { SandboxesService } from './sandboxes/sandboxes.service.js';
@@ -57,6 +60,8 @@ const SERVICES: readonly Provider[] = [
   HealthService,
   LongPoll,
   Draining,
+  FailedAuthentications,
+  RateLimits,
 ];
 
 @Module({})
@@ -96,6 +101,7 @@ function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logg
     { provide: tokens.HEALTH_PROBES, useValue: ports.probes },
     { provide: AdminSecret, useValue: new AdminSecret(config.adminSecret) },
     { provide: APP_GUARD, useClass: AccessGuard },
+    { provide: APP_GUARD, useClass: RateGuard },
     { provide: APP_PIPE, useClass: SchemaPipe },
     { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
     { provide: APP_FILTER, useValue: new ProblemFilter(log, routes) },

@@ -3,6 +3,7 @@ import { ADMIN, startTestApp } from '../../../test/fakes/api-app.js';
 import { MemoryWorld } from '../../../test/fakes/memory-world.js';
 import { CONTROLLERS } from './app.module.js';
 import { RouteTable, type Route } from './http/route-table.js';
+import { RATE_POLICIES } from './rate/rate-policies.js';
 
 const UNKNOWN = '0190b0a0-0000-7000-8000-000000000000';
 const { routes } = RouteTable.of(CONTROLLERS);
@@ -51,6 +52,14 @@ describe('every route', () => {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
     expect(routes.length).toBe(22);
+  });
+
+  it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {
+    expect(Object.keys(RATE_POLICIES)).toContain(route.rate);
+    const response = await call(route, ADMIN, BODIES[name] === undefined ? undefined : '{"broken');
+    const policy = String(route.rate);
+    expect(response.headers['ratelimit-policy']).toMatch(new RegExp(`^"${policy}";q=\\d+;w=\\d+$`));
+    expect(response.headers['ratelimit']).toMatch(new RegExp(`^"${policy}";r=\\d+;t=\\d+$`));
   });
 
   it('without a secret is one of the few that may be', () => {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Access } from '../auth/access.js';
 import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
+import { Rate } from '../rate/rate-policies.js';
 import { ResizeBody, SignalBody, StdinQuery } from './exec-input.input.js';
 import { ExecInputService } from './exec-input.service.js';
 import { ExecParams } from './exec.input.js';
@@ -23,6 +24,7 @@ export class ExecInputController {
 
   @Put(':execId/stdin')
   @Access('admin')
+  @Rate('exec')
   @Describe({
     tag: 'execs',
     summary:
@@ -49,6 +51,7 @@ export class ExecInputController {
   @Post(':execId/signal')
   @HttpCode(200)
   @Access('admin')
+  @Rate('exec')
   @Describe({
     tag: 'execs',
     summary: 'Send a signal to the foreground of the terminal, or to the process group of the command',
@@ -65,6 +68,7 @@ export class ExecInputController {
   @Post(':execId/resize')
   @HttpCode(200)
   @Access('admin')
+  @Rate('exec')
   @Describe({ tag: 'execs', summary: 'Tell the terminal its size', answers: { 200: ResizeView } })
   async resize(
     @CurrentCall() call: Call,

@@ -5,6 +5,7 @@ import { Answer } from '../http/answer.js';
 import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
+import { Rate } from '../rate/rate-policies.js';
 import { ExecParams, ExecsQuery } from './exec.input.js';
 import { ExecPage, execPage, ExecView, execView } from './exec.view.js';
 import { ExecsService } from './execs.service.js';
@@ -15,6 +16,7 @@ export class ExecsController {
 
   @Get()
   @Access('admin')
+  @Rate('read')
   @Describe({ tag: 'execs', summary: 'List execs, newest first', answers: { 200: ExecPage } })
   async list(@CurrentCall() call: Call, @Query({ schema: ExecsQuery }) query: ExecsQuery) {
     const page = await this.execs.list(call, query);
@@ -23,6 +25,7 @@ export class ExecsController {
 
   @Get(':execId')
   @Access('admin')
+  @Rate('read')
   @Describe({
     tag: 'execs',
     summary: 'Get an exec, or wait until it has ended',
@@ -39,6 +42,7 @@ export class ExecsController {
 
   @Post(':execId/cancel')
   @Access('admin')
+  @Rate('exec')
   @Describe({
     tag: 'execs',
     summary: 'End the whole process tree of an exec; safe to repeat',

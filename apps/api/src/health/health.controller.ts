@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Access } from '../auth/access.js';
 import { Answer } from '../http/answer.js';
 import { Describe } from '../http/describe.js';
+import { Rate } from '../rate/rate-policies.js';
 import { HealthService } from './health.service.js';
 
 const HealthView = z
@@ -28,6 +29,7 @@ export class HealthController {
 
   @Get()
   @Access('anonymous')
+  @Rate('open')
   @Describe({
     tag: 'health',
     summary: 'The state of each dependency; 200 as long as the API lives',
@@ -39,6 +41,7 @@ export class HealthController {
 
   @Get('live')
   @Access('anonymous')
+  @Rate('open')
   @Describe({ tag: 'health', summary: 'The process lives', answers: { 200: Liveness } })
   live(): z.infer<typeof Liveness> {
     return { status: 'up' };
@@ -46,6 +49,7 @@ export class HealthController {
 
   @Get('ready')
   @Access('anonymous')
+  @Rate('open')
   @Describe({
     tag: 'health',
     summary: 'Work can be taken: 503 until Postgres, Temporal and a host answer',

@@ -2,6 +2,7 @@ import { RequestMethod, type Type } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import type { ZodType } from 'zod';
 import { ACCESS, type Access } from '../auth/access.js';
+import { RATE, type RatePolicyName } from '../rate/rate-policies.js';
 import { DESCRIPTION, type Description } from './describe.js';
 
 /** Where a parameter of a handler comes from, by Nest's own numbers. */
@@ -16,6 +17,8 @@ export interface Route {
   /** As the router knows it: `/v1/execs/:execId`. */
   readonly path: string;
   readonly access: Access;
+  /** Undefined where the route does not say it. */
+  readonly rate: RatePolicyName | undefined;
   readonly description: Description;
   readonly schemas: Readonly<Partial<Record<'body' | 'query' | 'params', ZodType>>>;
   readonly controller: string;
@@ -69,6 +72,7 @@ function routeOf(controller: Type, handler: string, method: object, prefix: stri
       .filter(Boolean)
       .join('/')}`,
     access,
+    rate: Reflect.getMetadata(RATE, method) as RatePolicyName | undefined,
     description,
     schemas: schemasOf(controller, handler),
     controller: controller.name,

@@ -5,6 +5,7 @@ import { accepted } from '../http/answer.js';
 import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
+import { Rate } from '../rate/rate-policies.js';
 import { DecisionBody, OperationParams, OperationsQuery } from './operation.input.js';
 import { OperationPage, operationPage, OperationView, operationView } from './operation.view.js';
 import { OperationsService } from './operations.service.js';
@@ -15,6 +16,7 @@ export class OperationsController {
 
   @Get()
   @Access('admin')
+  @Rate('read')
   @Describe({ tag: 'operations', summary: 'List operations, newest first', answers: { 200: OperationPage } })
   async list(@CurrentCall() call: Call, @Query({ schema: OperationsQuery }) query: OperationsQuery) {
     return operationPage(await this.operations.list(call, query));
@@ -22,6 +24,7 @@ export class OperationsController {
 
   @Get(':operationId')
   @Access('admin')
+  @Rate('read')
   @Describe({
     tag: 'operations',
     summary: 'Get an operation, or wait until it has ended or is parked',
@@ -37,6 +40,7 @@ export class OperationsController {
 
   @Post(':operationId/retry')
   @Access('admin')
+  @Rate('write')
   @Describe({
     tag: 'operations',
     summary: 'Run the parked step of an operation again',
@@ -52,6 +56,7 @@ export class OperationsController {
 
   @Post(':operationId/abort')
   @Access('admin')
+  @Rate('write')
   @Describe({
     tag: 'operations',
     summary: 'Give a parked operation up and undo what it did',

@@ -6,6 +6,7 @@ import { Answer } from '../http/answer.js';
 import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { flagText, integerText } from '../http/inputs.js';
+import { Rate } from '../rate/rate-policies.js';
 import { OutputService, type OutputAnswer } from './output.service.js';
 
 const OutputQuery = z.strictObject({
@@ -22,6 +23,7 @@ export class OutputController {
 
   @Get(':execId/output')
   @Access('admin')
+  @Rate('read')
   @Describe({
     tag: 'execs',
     summary: 'The raw bytes of one stream; a single `Range` works, `follow` goes on live',

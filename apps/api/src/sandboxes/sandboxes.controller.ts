@@ -10,6 +10,7 @@ import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
 import { operationView } from '../operations/operation.view.js';
+import { Rate } from '../rate/rate-policies.js';
 import { SandboxBody, SandboxesQuery } from './sandbox.input.js';
 import { SandboxPage, sandboxPage, SandboxView, sandboxView, SandboxWithOperation } from './sandbox.view.js';
 import { SandboxesService, type CreatedSandbox } from './sandboxes.service.js';
@@ -23,6 +24,7 @@ export class SandboxesController {
 
   @Post()
   @Access('admin')
+  @Rate('write')
   @Describe({
     tag: 'sandboxes',
     summary: 'Make and start a sandbox, or find the one that has this name',
@@ -38,6 +40,7 @@ export class SandboxesController {
 
   @Get()
   @Access('admin')
+  @Rate('read')
   @Describe({ tag: 'sandboxes', summary: 'List sandboxes, newest first', answers: { 200: SandboxPage } })
   async list(@CurrentCall() call: Call, @Query({ schema: SandboxesQuery }) query: SandboxesQuery) {
     return sandboxPage(await this.sandboxes.list(call, query));
@@ -45,6 +48,7 @@ export class SandboxesController {
 
   @Get(':sandboxId')
   @Access('admin')
+  @Rate('read')
   @Describe({ tag: 'sandboxes', summary: 'Get a sandbox', answers: { 200: SandboxView } })
   async get(
     @CurrentCall() call: Call,
@@ -55,6 +59,7 @@ export class SandboxesController {
 
   @Post(':sandboxId/execs')
   @Access('admin')
+  @Rate('exec')
   @Describe({
     tag: 'execs',
     summary: 'Run a command; a sandbox that does not run is started first',
@@ -71,6 +76,7 @@ export class SandboxesController {
 
   @Get(':sandboxId/execs')
   @Access('admin')
+  @Rate('read')
   @Describe({ tag: 'execs', summary: 'List the execs of a sandbox', answers: { 200: ExecPage } })
   async listExecs(
     @CurrentCall() call: Call,

@@ -2,7 +2,6 @@ import { DomainError, isDomainError } from '#domain';
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import type { Principal } from '../auth/access.js';
-import type { AdminSecret } from '../auth/admin-secret.js';
 import { problemOf } from '../http/problem.js';
 import {
   InvalidMessageError,
@@ -36,7 +35,7 @@ export class SocketSession {
   constructor(
     private readonly socket: WebSocket,
     private readonly sources: TopicSources,
-    private readonly adminSecret: AdminSecret,
+    private readonly authenticate: (secret: string) => Promise<Principal>,
     private readonly log: Logger,
     private readonly requestId: string,
     private principal: Principal | undefined,
@@ -78,12 +77,12 @@ export class SocketSession {
     } catch (error) {
       this.refuse(error instanceof InvalidMessageError ? error.id : null, error);
       if (error instanceof UnreadableMessageError) this.close('badMessage');
-      if (isDomainError(error, 'unauthenticated')) this.close('unauthenticated');
+      if (this.principal === undefined && isRefusal(error)) this.close('unauthenticated');
     }
   }
 
   private async obey(message: ClientMessage): Promise<void> {
-    if (message.t === 'auth') return this.welcome(this.adminSecret.authenticate(message.adminSecret));
+    if (message.t === 'auth') return this.welcome(await this.authenticate(message.adminSecret));
     const { principal } = this;
     if (!principal) throw new DomainError('unauthenticated', 'Send `auth` first.');
     switch (message.t) {
@@ -176,3 +175,7 @@ export class SocketSession {
     this.subscriptions.clear();
   }
 }
+
+/** It did not say who it is, or may not even try for now. */
+const isRefusal = (error: unknown): boolean =>
+  isDomainError(error, 'unauthenticated') || isDomainError(error, 'rate_limited');

@@ -4,8 +4,10 @@ import { AbstractWsAdapter } from '@nestjs/websockets';
 import { DomainError, isDomainError } from '#domain';
 import { WebSocketServer } from 'ws';
 import { ADMIN_SECRET_HEADER, type AdminSecret } from '../auth/admin-secret.js';
+import type { FailedAuthentications } from '../auth/failed-authentications.js';
 import { problemOf } from '../http/problem.js';
 import { requestIdOf } from '../http/request-id.js';
+import type { RateLimits } from '../rate/rate-limits.js';
 import { CLOSE_TIMEOUT_MS, MESSAGE_BYTES_MAX, SOCKETS_MAX } from './socket-limits.js';
 
 /**
@@ -18,6 +20,8 @@ export class SocketAdapter extends AbstractWsAdapter {
   constructor(
     private readonly http: Server,
     private readonly adminSecret: AdminSecret,
+    private readonly failures: FailedAuthentications,
+    private readonly limits: RateLimits,
   ) {
     super(http);
   }
@@ -31,13 +35,11 @@ export class SocketAdapter extends AbstractWsAdapter {
     });
     this.listener = (request, socket, head) => {
       socket.on('error', () => socket.destroy());
-      try {
-        this.admit(request, path ?? '/', server);
-      } catch (error) {
-        refuse(request, socket, error);
-        return;
-      }
-      server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request));
+      this.admit(request, path ?? '/', server).then(
+        () =>
+          server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request)),
+        (error: unknown) => refuse(request, socket, error),
+      );
     };
     this.http.on('upgrade', this.listener);
     return server;
@@ -60,18 +62,24 @@ export class SocketAdapter extends AbstractWsAdapter {
     await Promise.resolve();
   }
 
-  private admit(request: IncomingMessage, path: string, server: WebSocketServer): void {
+  private async admit(request: IncomingMessage, path: string, server: WebSocketServer): Promise<void> {
     if ((request.url ?? '').split('?', 1)[0] !== path) {
       throw new DomainError('not_found', 'There is no WebSocket at this address.');
     }
     refuseForeignOrigin(request);
+    const address = addressOf(request);
+    await this.limits.consume('read', `address ${address} GET ${path}`);
     const secret = request.headers[ADMIN_SECRET_HEADER];
-    if (secret !== undefined) this.adminSecret.authenticate(secret);
+    if (secret !== undefined) {
+      await this.failures.guarded(address, secret, () => this.adminSecret.authenticate(secret));
+    }
     if (server.clients.size >= SOCKETS_MAX) {
       throw new DomainError('rate_limited', 'Too many sockets are open.', { retryAfterSeconds: 5 });
     }
   }
 }
+
+export const addressOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? '';
 
 /** A page of another site may open a socket here with whatever the browser adds; programs send no Origin. */
 function refuseForeignOrigin(request: IncomingMessage): void {

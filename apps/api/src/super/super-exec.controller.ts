@@ -9,6 +9,7 @@ import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
 import { InlineOutputReader } from '../output/inline-output.js';
+import { Rate } from '../rate/rate-policies.js';
 import {
   statusUrlOf,
   SuperExecAccepted,
@@ -27,6 +28,7 @@ export class SuperExecController {
 
   @Post(':userId/exec')
   @Access('admin')
+  @Rate('exec')
   @Describe({
     tag: 'super',
     summary: "Run a command in the user's sandbox named `default`",
@@ -44,6 +46,7 @@ export class SuperExecController {
 
   @Get(':userId/exec/:execId/status')
   @Access('admin')
+  @Rate('read')
   @Describe({
     tag: 'super',
     summary: "The state and the output of a user's exec",
