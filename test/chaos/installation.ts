@@ -101,14 +101,12 @@ export async function startInstallation(
     process.execPath,
     [
       join(root, 'scripts/start.mjs'),
-      ...[
-        '--state-dir',
-        stateDirectory,
-        '--port-base',
-        String(options.portBase),
-        '--own-engine',
-        '--no-demo',
-      ],
+      '--state-dir',
+      stateDirectory,
+      '--port-base',
+      String(options.portBase),
+      '--own-engine',
+      '--no-demo',
     ],
     { cwd: root, detached: true, stdio: ['ignore', log, log], env: environment },
   );

@@ -1,4 +1,4 @@
-import { Random } from './random.js';
+import type { Random } from './random.js';
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;

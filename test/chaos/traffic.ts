@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import type { Client, ExecBody } from './client.js';
 import { Flight } from './flight.js';
 import { pause } from './pause.js';
