@@ -36,6 +36,8 @@ class FencedError extends Error {
 export class ExecSupervision {
   /** Resolves when the row has ended, whoever ended it; rejects when this process detaches. */
   readonly ended: Promise<void>;
+  /** Until the runner has confirmed that it has deleted the spool. */
+  spoolIsLeft = true;
   private committed = 0;
   private marking: Promise<void> = Promise.resolve();
 
@@ -167,11 +169,14 @@ export class ExecSupervision {
     return isTerminal(EXEC_TRANSITIONS, row.state);
   }
 
-  /** The row has all of it. A spool that stays behind because this fails is found by the runner's own limits. */
+  /** The row has all of it. A spool that stays behind because this fails is cleared away later. */
   private async forget(connection: RunnerConnection): Promise<void> {
-    await connection.forget(this.exec.id).catch((error: unknown) => {
+    try {
+      await connection.forget(this.exec.id);
+      this.spoolIsLeft = false;
+    } catch (error) {
       this.ports.log.warn({ err: error, execId: this.exec.id }, 'The spool of an ended exec stays for now.');
-    });
+    }
   }
 
   /** An end where going on is pointless; undefined to try again. */

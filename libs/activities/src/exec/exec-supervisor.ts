@@ -12,6 +12,7 @@ import type {
 } from '#domain';
 import { whileAway } from '../patience.js';
 import { ExecSupervision } from './exec-supervision.js';
+import { SpoolClearing } from './spool-clearing.js';
 
 export interface ExecSupervisorPorts {
   readonly execs: ExecStore;
@@ -29,11 +30,14 @@ export interface ExecSupervisorPorts {
 export class ExecSupervisor {
   private readonly supervisions = new Map<ExecId, ExecSupervision>();
   private readonly detaching = new AbortController();
+  private readonly spools: SpoolClearing;
 
   constructor(
     private readonly ports: ExecSupervisorPorts,
     private readonly hostId: HostId,
-  ) {}
+  ) {
+    this.spools = new SpoolClearing(ports);
+  }
 
   /** Joins the supervision of a claimed exec, or begins it. */
   join(exec: Exec): ExecSupervision {
@@ -72,6 +76,7 @@ export class ExecSupervisor {
     } catch (error) {
       this.ports.log.warn({ err: error, sandboxId }, 'The queue of a sandbox was not continued.');
     }
+    void this.spools.clear(sandboxId);
   }
 
   private async whenOver(exec: Exec, supervision: ExecSupervision): Promise<void> {
@@ -83,6 +88,7 @@ export class ExecSupervisor {
     } finally {
       this.supervisions.delete(exec.id);
     }
+    if (supervision.spoolIsLeft) this.spools.note(exec.sandboxId);
     await this.continueQueue(exec.sandboxId);
   }
 
@@ -92,6 +98,7 @@ export class ExecSupervisor {
       this.ports.execs.listLiveOnHost(this.hostId),
     );
     for (const exec of live) this.join(exec);
+    void this.spools.clearAll(this.hostId);
     return live.length;
   }
 
