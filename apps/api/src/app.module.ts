@@ -21,6 +21,8 @@ import { OperationsController } from './operations/operations.controller.js';
 import { OperationsService } from './operations/operations.service.js';
 import { ExecReader } from './output/exec-reader.js';
 import { InlineOutputReader } from './output/inline-output.js';
+import { OpenStreams } from './output/open-streams.js';
+import { OutputEventsService } from './output/output-events.service.js';
 import { OutputController } from './output/output.controller.js';
 import { OutputService } from './output/output.service.js';
 import { RateGuard } from './rate/rate.guard.js';
@@ -56,6 +58,8 @@ const SERVICES: readonly Provider[] = [
   InlineOutputReader,
   ExecReader,
   OutputService,
+  OutputEventsService,
+  OpenStreams,
   EventsGateway,
   HealthService,
   LongPoll,

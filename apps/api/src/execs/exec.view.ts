@@ -158,6 +158,7 @@ function linksOf(exec: Exec): Record<string, string> {
   return {
     self,
     sandbox: `/v1/sandboxes/${exec.sandboxId}`,
+    output: `${self}/output?stream=both`,
     stdout: `${self}/output?stream=stdout`,
     stderr: `${self}/output?stream=stderr`,
     cancel: `${self}/cancel`,

@@ -3,10 +3,12 @@ import type { ZodType } from 'zod';
 
 export const DESCRIPTION = 'berth:description';
 
-/** What OpenAPI says about a route besides its schemas. `bytes` is a raw stream. */
+export type AnswerKind = ZodType | 'bytes' | 'output' | 'object' | 'nothing';
+
+/** What OpenAPI says about a route besides its schemas. `bytes` is a raw stream, `output` that or events. */
 export interface Description {
   readonly summary: string;
-  readonly answers: Readonly<Record<number, ZodType | 'bytes' | 'object'>>;
+  readonly answers: Readonly<Record<number, AnswerKind>>;
   readonly tag: string;
   /** For a body that is no JSON. */
   readonly body?: 'bytes';

@@ -1,4 +1,5 @@
 import { z, type ZodType } from 'zod';
+import type { AnswerKind } from '../http/describe.js';
 import { Problem } from '../http/problem.js';
 import type { Route, RouteTable } from '../http/route-table.js';
 
@@ -94,16 +95,24 @@ const PREFER = {
   description: 'wait=N, as the parameter `wait`.',
 };
 
+const BYTE_TYPES = ['application/octet-stream'];
+const OUTPUT_TYPES = [...BYTE_TYPES, 'text/event-stream', 'application/x-ndjson'];
+
 const ANSWER_TITLES: Readonly<Record<string, string>> = {
   '200': 'Done',
+  '204': 'There is nothing more',
   '202': 'Accepted: it goes on by itself',
   '206': 'A part of the bytes',
   '503': 'Not ready',
 };
 
-function answerOf(status: string, answer: ZodType | 'bytes' | 'object'): Json {
+function answerOf(status: string, answer: AnswerKind): Json {
   const description = ANSWER_TITLES[status] ?? 'Answer';
-  if (answer === 'bytes') return { description, content: { 'application/octet-stream': {} } };
+  if (answer === 'nothing') return { description };
+  if (answer === 'bytes' || answer === 'output') {
+    const types = answer === 'bytes' ? BYTE_TYPES : OUTPUT_TYPES;
+    return { description, content: Object.fromEntries(types.map((type) => [type, {}])) };
+  }
   const schema = answer === 'object' ? { type: 'object' } : schemaOf(answer, 'output');
   return { description, content: { 'application/json': { schema } } };
 }
