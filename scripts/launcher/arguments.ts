@@ -3,7 +3,7 @@ import { SetupProblem } from './setup-problem.js';
 
 const API_PORT_DEFAULT = 3000;
 const PORT_MAX = 65_535;
-export const TEST_STEPS = ['lint', 'types', 'runner', 'unit', 'int', 'e2e'] as const;
+export const TEST_STEPS = ['lint', 'types', 'runner', 'unit', 'int', 'e2e', 'chaos'] as const;
 export type TestStep = (typeof TEST_STEPS)[number];
 
 interface SharedOptions {

@@ -7,6 +7,7 @@ export interface Totals {
 
 export const NO_TESTS: Totals = { passed: 0, failed: 0, skipped: 0 };
 /** A step that is not made of tests counts only when it fails. */
+export const ONE_PASS: Totals = { passed: 1, failed: 0, skipped: 0 };
 export const ONE_FAILURE: Totals = { passed: 0, failed: 1, skipped: 0 };
 
 interface JestReport {

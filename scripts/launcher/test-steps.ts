@@ -1,11 +1,13 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireGo } from './executables.js';
+import { SetupProblem } from './setup-problem.js';
 import {
   add,
   goOutput,
   NO_TESTS,
   ONE_FAILURE,
+  ONE_PASS,
   readGoReport,
   readJestReport,
   type Totals,
@@ -15,6 +17,7 @@ import { runTool, type ToolResult } from './tool.js';
 const CHECK_TIMEOUT_MS = 10 * 60 * 1000;
 const TESTS_TIMEOUT_MS = 40 * 60 * 1000;
 const OUTPUT_LINES_MAX = 150;
+const CHAOS_KILLS = 25;
 
 export interface StepPlace {
   readonly root: string;
@@ -64,6 +67,20 @@ export async function runGo(place: StepPlace): Promise<StepOutcome> {
     '\n',
   );
   return { totals: add(vetTotals, testTotals), output };
+}
+
+/** Kills parts of an installation while commands run in it. Its own output names the seed with which it runs again. */
+export async function runChaos(place: StepPlace): Promise<StepOutcome> {
+  if (process.getuid?.() !== 0) {
+    throw new SetupProblem(
+      'The chaos run was not started.',
+      'only root may start a Docker engine of its own and kill processes in sandboxes.',
+      'run npm test as root, or with --allow-missing',
+    );
+  }
+  const args = ['run', '--silent', 'chaos', '--', 'exec', '--kills', String(CHAOS_KILLS)];
+  const result = await run('chaos', 'npm', args, place, TESTS_TIMEOUT_MS);
+  return result.code === 0 ? passed(ONE_PASS) : { totals: ONE_FAILURE, output: tail(result) };
 }
 
 function passed(totals: Totals): StepOutcome {

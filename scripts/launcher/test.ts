@@ -5,7 +5,7 @@ import { Reporter } from './reporter.js';
 import { errorText, SetupInterrupted, SetupProblem } from './setup-problem.js';
 import { layOutState, type StateDirectory } from './state-directory.js';
 import { add, describeTotals, NO_TESTS, ONE_FAILURE, type Totals } from './test-results.js';
-import { runCheck, runGo, runJest, type StepOutcome, type StepPlace } from './test-steps.js';
+import { runChaos, runCheck, runGo, runJest, type StepOutcome, type StepPlace } from './test-steps.js';
 import { startTestStack, tearDown, wipe } from './test-stack.js';
 
 const NAME_WIDTH = 8;
@@ -73,7 +73,12 @@ class TestRun {
     await this.step('types', () => runCheck('types', 'typecheck', place));
     await this.step('runner', () => runGo(place));
     await this.step('unit', () => runJest('unit', 'test:unit', place));
-    if (!options.steps.includes('int') && !options.steps.includes('e2e')) return;
+    if (options.steps.includes('int') || options.steps.includes('e2e')) await this.runOnStack(place);
+    // On an installation of its own, because it kills every part of it.
+    await this.step('chaos', () => runChaos(place));
+  }
+
+  private async runOnStack(place: StepPlace): Promise<void> {
     const stack = await this.bringUp(place);
     const realPlace = { ...place, env: { ...process.env, ...stack } };
     await this.step('int', () => this.onStack(stack, () => runJest('int', 'test:int', realPlace)));

@@ -8,6 +8,7 @@ import {
   SetupProblem,
 } from '../../scripts/entry/installation.mjs';
 
+const INTERRUPTED = 130;
 const ROOT = resolve(fileURLToPath(import.meta.url), '../../..');
 const STAGE = {
   name: 'chaos',
@@ -21,6 +22,8 @@ try {
   await buildStage(ROOT, STAGE, { verbose: false });
   const { main } = await import(pathToFileURL(resolve(ROOT, 'dist/test/chaos/main.js')).href);
   process.exitCode = await main(process.argv.slice(2), ROOT);
+  // Commands that are still followed would keep an interrupted run alive.
+  if (process.exitCode === INTERRUPTED) process.exit();
 } catch (error) {
   if (!(error instanceof SetupProblem)) throw error;
   process.stderr.write(`${error.message}\n`);

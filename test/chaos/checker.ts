@@ -123,11 +123,12 @@ function saidEnd(end: ExecBody): string {
   return end.signal === null ? 'neither code nor signal' : `signal ${end.signal}`;
 }
 
-/** Only what kills the exec's own processes can make its end unknown. */
-function wasLosable({ injuries, sandboxId, program }: Case): boolean {
+/** Only what kills the exec's own processes, during its life, can make its end unknown. */
+function wasLosable({ injuries, sandboxId, program, askedAtMs }: Case): boolean {
   return injuries.some(
     (injury) =>
       injury.mode === 'kill' &&
+      injury.atMs >= askedAtMs &&
       ((injury.target === 'supervisor' && injury.execKey === program.key) ||
         (isContainer(injury) && injury.sandboxId === sandboxId)),
   );

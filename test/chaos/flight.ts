@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { hasEnded, NoAnswerError, type Client, type ExecBody } from './client.js';
 import type { StreamName } from './expected-bytes.js';
 import { followOverHttp, readStored, totalOf } from './http-reader.js';

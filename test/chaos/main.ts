@@ -27,6 +27,7 @@ const WARM_UP_MS = 3_000;
 const READY_WITHIN_MS = 120_000;
 const READY_LOOK_MS = 500;
 const NEVER_MS = Number.MAX_SAFE_INTEGER;
+const INTERRUPTED = 130;
 
 export async function main(argv: readonly string[], root: string): Promise<number> {
   try {
@@ -54,15 +55,23 @@ async function runChaos(options: ChaosOptions, root: string): Promise<number> {
     options.stateDirectory === undefined
       ? await startInstallation(root, options)
       : openInstallation(options.stateDirectory);
+  const interruption = listenForInterruption();
   try {
     const source = readFileSync(join(root, 'test/chaos/program.pl'), 'utf8');
-    const result = await new Run(options, installation, source, say).run();
+    const result = await new Run(options, installation, source, say).run(interruption);
+    if (result === undefined) return INTERRUPTED;
     process.stdout.write(`${options.json ? JSON.stringify(result, undefined, 2) : textResult(result)}\n`);
     if (options.publish) publish(root, result);
     return result.violations.length === 0 ? 0 : 1;
   } finally {
     await installation.end();
   }
+}
+
+function listenForInterruption(): AbortSignal {
+  const interruption = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort());
+  return interruption.signal;
 }
 
 class Run {
@@ -89,7 +98,8 @@ class Run {
     this.moments.setMaxListeners(0);
   }
 
-  async run(): Promise<ChaosResult> {
+  /** Undefined when it was interrupted: nothing is stopped any more, and nothing was compared. */
+  async run(interruption: AbortSignal): Promise<ChaosResult | undefined> {
     const { engine, instanceId } = this.installation;
     this.before = new Set((await engine.containers(instanceId)).map(({ Id }) => Id));
     for (let number = 1; number <= SANDBOXES; number++) {
@@ -104,11 +114,13 @@ class Run {
       this.random.fork('traffic'),
     );
     const landing = new AbortController();
+    interruption.addEventListener('abort', () => landing.abort());
     const flying = traffic.run(landing.signal);
-    await pause(WARM_UP_MS);
+    await pause(WARM_UP_MS, interruption);
     const assault = this.planAssault(traffic);
     await Promise.race([assault.run(landing.signal), flying]);
     await assault.healAll();
+    if (interruption.aborted) return undefined;
     landing.abort();
     const violations = await this.settle(traffic, flying, assault);
     return summarise({

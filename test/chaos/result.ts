@@ -15,6 +15,8 @@ export interface ChaosResult {
   readonly injuries: readonly Injury[];
   readonly execs: number;
   readonly states: Readonly<Record<string, number>>;
+  /** Why execs were not started, in Berth's words. */
+  readonly refusals: Readonly<Record<string, number>>;
   readonly bytesRead: number;
   readonly socketConnections: number;
   /** From the end that the program noted to the end that a client saw, in milliseconds: p50, p95, longest. */
@@ -44,6 +46,11 @@ export function summarise(facts: ResultFacts): ChaosResult {
     states: countBy(
       flights.map(({ end, execId }) => end?.state ?? (execId === undefined ? 'refused' : 'no end')),
     ),
+    refusals: countBy(
+      flights.flatMap(({ end }) =>
+        end?.state === 'not_started' ? [end.failure?.message ?? 'no reason'] : [],
+      ),
+    ),
     bytesRead: flights.reduce((sum, { readings }) => sum + readings.bytes, 0),
     socketConnections: flights.reduce((sum, { socket }) => sum + (socket?.connections ?? 0), 0),
     endSeenAfterMs: percentilesOf(delaysOf(facts)),
@@ -65,6 +72,7 @@ export function textResult(result: ChaosResult): string {
     `Seed ${result.seed} · ${result.kills} kills and stops in ${result.minutes.toFixed(1)} minutes · ${result.execs} execs`,
     `  kills    ${describeCounts(injured)}`,
     `  ends     ${describeCounts(result.states)}`,
+    ...Object.entries(result.refusals).map(([reason, count]) => `  not started ${count}: ${reason}`),
     `  read     ${(result.bytesRead / 1024 ** 2).toFixed(0)} MiB compared, ${result.socketConnections} socket connections`,
     `  an end is seen after the program's own: p50 ${half}, p95 ${most}, longest ${longest}`,
     '',

@@ -1,0 +1,38 @@
+import { expect, it } from '@jest/globals';
+import { addRun } from './proof.js';
+import type { ChaosResult } from './result.js';
+
+const PAGE = `# The proof
+
+| date | commit | seed | machine | minutes | kills | execs | MiB compared | lost bytes | doubled bytes | second runs | wrong ends | without an end | forgotten | leaks | refused or stuck |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| **all** | | | | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** |
+
+What stands below stays.
+`;
+
+const result: ChaosResult = {
+  seed: '5',
+  startedAt: '2026-01-02T03:04:05.000Z',
+  minutes: 2.6,
+  kills: 25,
+  injuries: [],
+  execs: 200,
+  states: {},
+  refusals: {},
+  bytesRead: 3 * 1024 ** 2,
+  socketConnections: 0,
+  endSeenAfterMs: [1, 2, 3],
+  violations: [{ kind: 'leak', key: undefined, execId: undefined, detail: '', evidence: [] }],
+};
+
+it('adds each run as a row and adds up what was counted', () => {
+  const page = addRun(addRun(PAGE, result, 'abc'), { ...result, seed: '6', kills: 100 }, 'def');
+  const rows = page.split('\n').filter((line) => line.startsWith('| 20'));
+  expect(rows.map((row) => row.split('|')[3]?.trim())).toEqual(['5', '6']);
+  const total = page.split('\n').find((line) => line.startsWith('| **all**'));
+  expect(total).toBe(
+    '| **all** | | | | **6** | **125** | **400** | **6** | **0** | **0** | **0** | **0** | **0** | **0** | **2** | **0** |',
+  );
+  expect(page).toContain('What stands below stays.');
+});
