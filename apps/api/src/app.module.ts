@@ -32,6 +32,7 @@ import { SandboxesController } from './sandboxes/sandboxes.controller.js';
 import { SandboxesService } from './sandboxes/sandboxes.service.js';
 import { EventsGateway } from './socket/events.gateway.js';
 import { SuperExecController } from './super/super-exec.controller.js';
+import { TerminalGateway } from './terminal/terminal.gateway.js';
 import * as tokens from './tokens.js';
 import { Draining } from './waiting/draining.js';
 import { LongPoll } from './waiting/long-poll.js';
@@ -61,6 +62,7 @@ const SERVICES: readonly Provider[] = [
   OutputEventsService,
   OpenStreams,
   EventsGateway,
+  TerminalGateway,
   HealthService,
   LongPoll,
   Draining,

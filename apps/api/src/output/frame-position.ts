@@ -1,5 +1,5 @@
 import { FRAME_HEADER_BYTES, type Chunk, type Exec, type ExecStore, type Frame } from '#domain';
-import { framesOf, slicesOf, type OutputStream } from './stream-slices.js';
+import { countsAs, framesOf, slicesOf, type OutputStream } from './stream-slices.js';
 import { Utf8Pieces } from './utf8.js';
 
 const CHARACTER_BYTES_MAX = 4;
@@ -36,7 +36,7 @@ export async function streamOffsetsAt(
   const offsets = { stdout: chunk.stdoutFrom, stderr: chunk.stderrFrom };
   if (chunk.position === position) return offsets;
   for (const { frame, positionAfter } of placedFramesOf(chunk, chunk.position)) {
-    if (frame.stream !== 'terminal') offsets[frame.stream] += frame.payload.byteLength;
+    offsets[countsAs(frame.stream)] += frame.payload.byteLength;
     if (positionAfter === position) return offsets;
   }
   return undefined;

@@ -1,8 +1,7 @@
 import { DomainError, parseExecId, type Exec } from '#domain';
 import { execView } from '../execs/exec.view.js';
 import { placedFramesOf, streamOffsetsAt, textFrom, type PlacedFrame } from '../output/frame-position.js';
-import type { OutputStream } from '../output/stream-slices.js';
-import { Utf8Pieces } from '../output/utf8.js';
+import { countsAs, type OutputStream } from '../output/stream-slices.js';
 import { encodeOutput } from './output-message.js';
 import type { OpenedTopic, Subscription, TopicSources } from './subscription.js';
 
@@ -102,11 +101,10 @@ async function textOf(
   const pieces = {
     stdout: await textFrom(execs, exec, 'stdout', offsets.stdout),
     stderr: await textFrom(execs, exec, 'stderr', offsets.stderr),
-    terminal: new Utf8Pieces(),
   };
   return {
     message: ({ frame, positionAfter }) => {
-      const data = pieces[frame.stream].push(frame.payload);
+      const data = pieces[countsAs(frame.stream)].push(frame.payload);
       if (data === '') return undefined;
       const { stream, offset, timeMicros } = frame;
       return {

@@ -15,8 +15,11 @@ export const CLOSE = {
   internal: { code: 1011, reason: 'internal' },
   draining: { code: 1012, reason: 'reconnect' },
   badMessage: { code: 4400, reason: 'bad message' },
+  ended: { code: 1000, reason: 'ended' },
   unauthenticated: { code: 4401, reason: 'unauthenticated' },
+  notFound: { code: 4404, reason: 'not found' },
   silent: { code: 4408, reason: 'no answer to pings' },
+  invalidState: { code: 4409, reason: 'invalid state' },
   tooManyMessages: { code: 4429, reason: 'too many messages' },
 } as const;
 export type CloseCause = keyof typeof CLOSE;

@@ -15,7 +15,9 @@ import { CLOSE_TIMEOUT_MS, MESSAGE_BYTES_MAX, SOCKETS_MAX } from './socket-limit
  * with 1006; here the refusal of an upgrade is a problem document, and messages and close codes belong to the session.
  */
 export class SocketAdapter extends AbstractWsAdapter {
-  private listener: ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
+  private readonly places: Place[] = [];
+  private readonly listener = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
+    void this.upgrade(request, socket, head);
 
   constructor(
     private readonly http: Server,
@@ -33,15 +35,8 @@ export class SocketAdapter extends AbstractWsAdapter {
       perMessageDeflate: false,
       clientTracking: true,
     });
-    this.listener = (request, socket, head) => {
-      socket.on('error', () => socket.destroy());
-      this.admit(request, path ?? '/', server).then(
-        () =>
-          server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request)),
-        (error: unknown) => refuse(request, socket, error),
-      );
-    };
-    this.http.on('upgrade', this.listener);
+    if (this.places.length === 0) this.http.on('upgrade', this.listener);
+    this.places.push({ pattern: patternOf(path ?? '/'), server });
     return server;
   }
 
@@ -58,25 +53,51 @@ export class SocketAdapter extends AbstractWsAdapter {
   }
 
   override async dispose(): Promise<void> {
-    if (this.listener) this.http.off('upgrade', this.listener);
+    this.http.off('upgrade', this.listener);
     await Promise.resolve();
   }
 
-  private async admit(request: IncomingMessage, path: string, server: WebSocketServer): Promise<void> {
-    if ((request.url ?? '').split('?', 1)[0] !== path) {
-      throw new DomainError('not_found', 'There is no WebSocket at this address.');
+  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    try {
+      const server = this.serverFor(request);
+      await this.admit(request);
+      server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request));
+    } catch (error) {
+      refuse(request, socket, error);
     }
+  }
+
+  private serverFor(request: IncomingMessage): WebSocketServer {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const place = this.places.find(({ pattern }) => pattern.test(path));
+    if (!place) throw new DomainError('not_found', 'There is no WebSocket at this address.');
+    return place.server;
+  }
+
+  private async admit(request: IncomingMessage): Promise<void> {
     refuseForeignOrigin(request);
     const address = addressOf(request);
-    await this.limits.consume('read', `address ${address} GET ${path}`);
+    await this.limits.consume('read', `address ${address} WebSocket`);
     const secret = request.headers[ADMIN_SECRET_HEADER];
     if (secret !== undefined) {
       await this.failures.guarded(address, secret, () => this.adminSecret.authenticate(secret));
     }
-    if (server.clients.size >= SOCKETS_MAX) {
+    const open = this.places.reduce((sum, { server }) => sum + server.clients.size, 0);
+    if (open >= SOCKETS_MAX) {
       throw new DomainError('rate_limited', 'Too many sockets are open.', { retryAfterSeconds: 5 });
     }
   }
+}
+
+interface Place {
+  readonly pattern: RegExp;
+  readonly server: WebSocketServer;
+}
+
+/** `:name` in the path of a gateway stands for one segment. */
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:[A-Za-z]+/g, '[^/]+')}$`);
 }
 
 export const addressOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? '';
