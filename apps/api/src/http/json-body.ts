@@ -1,17 +1,24 @@
+import { escapePointer, structureOf } from './json-structure.js';
 import { InvalidInputError } from './problem.js';
 
 const JSON_DEPTH_MAX = 32;
+const POINTER_SHOWN_LENGTH_MAX = 200;
 
-/** Parses a bounded body. Depth is counted before parsing, because a parser recurses; `__proto__` is refused, not dropped. */
+/**
+ * Parses a bounded body. Depth is counted before parsing, because a parser recurses. A key that is there twice and
+ * `__proto__` are refused, because each reader would understand them in its own way.
+ */
 export function parseJsonBody(bytes: Uint8Array): unknown {
   const text = decode(bytes);
-  if (depthOf(text) > JSON_DEPTH_MAX) throw invalid(`The body is nested more than ${JSON_DEPTH_MAX} deep.`);
+  const { depth, repeatedKey } = structureOf(text, JSON_DEPTH_MAX);
+  if (depth > JSON_DEPTH_MAX) throw invalid(`The body is nested more than ${JSON_DEPTH_MAX} deep.`);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw invalid('The body is not valid JSON.');
   }
+  if (repeatedKey !== undefined) throw invalid('This key is there twice.', shown(repeatedKey));
   refusePrototypeKeys(value, '');
   return value;
 }
@@ -24,22 +31,6 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text[at];
-    if (inString) {
-      if (character === '\\') at += 1;
-      else if (character === '"') inString = false;
-    } else if (character === '"') inString = true;
-    else if (character === '{' || character === '[') deepest = Math.max(deepest, (depth += 1));
-    else if (character === '}' || character === ']') depth -= 1;
-  }
-  return deepest;
-}
-
 function refusePrototypeKeys(value: unknown, pointer: string): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, inner] of Object.entries(value)) {
@@ -49,11 +40,8 @@ function refusePrototypeKeys(value: unknown, pointer: string): void {
   }
 }
 
-/** RFC 6901. */
-export function escapePointer(segment: string): string {
-  return segment.replaceAll('~', '~0').replaceAll('/', '~1');
-}
-
 function invalid(message: string, pointer = ''): InvalidInputError {
   return new InvalidInputError(message, [{ pointer, message }]);
 }
+
+const shown = (pointer: string): string => pointer.slice(0, POINTER_SHOWN_LENGTH_MAX);

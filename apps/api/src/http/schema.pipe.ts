@@ -1,6 +1,7 @@
 import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
 import { ZodType, type z } from 'zod';
-import { escapePointer, parseJsonBody } from './json-body.js';
+import { parseJsonBody } from './json-body.js';
+import { escapePointer } from './json-structure.js';
 import { InvalidInputError, type InputIssue } from './problem.js';
 
 const ISSUES_SHOWN_MAX = 20;
