@@ -4,13 +4,17 @@ import {
   type ExecId,
   type Operation,
   type OperationId,
+  type RunState,
+  type WorkflowInspector,
   type WorkflowSignaller,
   type WorkflowStarter,
 } from '#domain';
 
 /** Records what it was asked to start and to tell. `away` answers as a server that is not there. */
-export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller {
+export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller, WorkflowInspector {
   away = false;
+  /** The next start arrives or not, and its answer is lost. */
+  losesNextAnswer: 'arrived' | 'lost' | undefined;
   readonly startedExecs = new Set<ExecId>();
   readonly startedOperations = new Set<OperationId>();
   readonly signals: string[] = [];
@@ -22,7 +26,10 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller {
 
   async startOperation(operation: Operation): Promise<void> {
     await this.answer();
-    this.startedOperations.add(operation.id);
+    const lost = this.losesNextAnswer;
+    this.losesNextAnswer = undefined;
+    if (lost !== 'lost') this.startedOperations.add(operation.id);
+    if (lost) throw doesNotAnswer();
   }
 
   async cancelExecAnew(exec: Exec): Promise<void> {
@@ -45,6 +52,16 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller {
     await this.signal(`abort ${id} ${decision.step} ${decision.parkNo}`);
   }
 
+  async execRun(id: ExecId): Promise<RunState> {
+    await this.answer();
+    return this.startedExecs.has(id) ? 'running' : 'missing';
+  }
+
+  async operationRun(id: OperationId): Promise<RunState> {
+    await this.answer();
+    return this.startedOperations.has(id) ? 'running' : 'missing';
+  }
+
   private async signal(what: string): Promise<void> {
     await this.answer();
     this.signals.push(what);
@@ -52,10 +69,13 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller {
 
   private async answer(): Promise<void> {
     await Promise.resolve();
-    if (!this.away) return;
-    throw new DomainError('dependency_unavailable', 'Temporal does not answer.', {
-      dependency: 'temporal',
-      retryAfterSeconds: 2,
-    });
+    if (this.away) throw doesNotAnswer();
   }
+}
+
+function doesNotAnswer(): DomainError {
+  return new DomainError('dependency_unavailable', 'Temporal does not answer.', {
+    dependency: 'temporal',
+    retryAfterSeconds: 2,
+  });
 }

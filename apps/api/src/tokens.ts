@@ -6,6 +6,7 @@ import type {
   SandboxStore,
   WakeReceiver,
   WakeSender,
+  WorkflowInspector,
   WorkflowSignaller,
   WorkflowStarter,
 } from '#domain';
@@ -22,7 +23,7 @@ export interface ApiPorts {
   readonly hostLink: HostLink;
   readonly wakeReceiver: WakeReceiver;
   readonly wakeSender: WakeSender;
-  readonly workflows: WorkflowStarter & WorkflowSignaller;
+  readonly workflows: WorkflowStarter & WorkflowSignaller & WorkflowInspector;
   readonly probes: readonly HealthProbe[];
 }
 

@@ -1,9 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
   failureFrom,
+  type Failure,
   type Operation,
   type OperationStore,
+  type RunState,
   type WakeSender,
+  type WorkflowInspector,
   type WorkflowStarter,
 } from '#domain';
 import type { Logger } from 'pino';
@@ -14,27 +17,24 @@ import { LOGGER, OPERATION_STORE, WAKE_SENDER, WORKFLOWS } from '../tokens.js';
 export class OperationLauncher {
   constructor(
     @Inject(OPERATION_STORE) private readonly operations: OperationStore,
-    @Inject(WORKFLOWS) private readonly workflows: WorkflowStarter,
+    @Inject(WORKFLOWS) private readonly workflows: WorkflowStarter & WorkflowInspector,
     @Inject(WAKE_SENDER) private readonly wakes: WakeSender,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   /**
-   * Starting a run that is there is starting it once, so a repeated request may call this again. A run that cannot be
-   * started ends its row, so that nothing holds the sandbox, and the error goes on to the client.
+   * Starting a run that is there is starting it once, so a repeated request may call this again. A run that could not be
+   * started and is not there ends its row, so that nothing holds the sandbox, and the error goes on to the client.
    */
   async launch(operation: Operation): Promise<void> {
     if (operation.state !== 'pending') return;
     try {
       await this.workflows.startOperation(operation);
     } catch (error) {
-      const ended = await this.operations.move(operation.id, ['pending'], 'failed', {
-        failure: failureFrom(error),
-      });
-      if (ended) this.wakes.wake(`operation:${operation.id}`);
-      // Another process has started it meanwhile: then it is on its way.
-      else return;
-      throw error;
+      const run = await this.runOf(operation);
+      if (run === 'missing') await this.end(operation, failureFrom(error));
+      // The answer to the start was lost, or another request has started it: it is on its way.
+      if (run === 'missing' || run === 'unknown') throw error;
     }
     this.operations.markWorkflowStarted(operation.id).catch((error: unknown) => {
       this.log.warn(
@@ -42,5 +42,20 @@ export class OperationLauncher {
         'The sweep will verify the start of this run.',
       );
     });
+  }
+
+  /** While nobody can say whether it runs, its row stays: another request may have started it, or the sweep will. */
+  private async runOf({ id }: Operation): Promise<RunState | 'unknown'> {
+    try {
+      return await this.workflows.operationRun(id);
+    } catch (error) {
+      this.log.warn({ operationId: id, err: error }, 'The sweep will look after this operation.');
+      return 'unknown';
+    }
+  }
+
+  private async end({ id }: Operation, failure: Failure): Promise<void> {
+    const ended = await this.operations.move(id, ['pending'], 'failed', { failure });
+    if (ended) this.wakes.wake(`operation:${id}`);
   }
 }
