@@ -2,6 +2,7 @@ import { encodeFrame, type Chunk, type ExecEnd, type ExecId, type Frame } from '
 import { MemoryExecs } from './memory-execs.js';
 import { MemoryHostLink } from './memory-host-link.js';
 import { MemoryHosts } from './memory-hosts.js';
+import { MemoryKeys } from './memory-keys.js';
 import { MemoryOperations } from './memory-operations.js';
 import { MemorySandboxes } from './memory-sandboxes.js';
 import { MemoryWakes } from './memory-wakes.js';
@@ -19,6 +20,7 @@ export class MemoryWorld {
   readonly wakes = new MemoryWakes();
   readonly workflows = new MemoryWorkflows();
   readonly hosts = new MemoryHosts();
+  readonly keys = new MemoryKeys();
   readonly hostLink = new MemoryHostLink();
   readonly operations = new MemoryOperations(this.now);
   readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
@@ -30,6 +32,7 @@ export class MemoryWorld {
       operations: this.operations,
       execs: this.execs,
       hosts: this.hosts,
+      keys: this.keys,
       hostLink: this.hostLink,
       wakeReceiver: this.wakes,
       wakeSender: this.wakes,

@@ -99,6 +99,7 @@ function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logg
     { provide: tokens.SANDBOX_STORE, useValue: ports.sandboxes },
     { provide: tokens.OPERATION_STORE, useValue: ports.operations },
     { provide: tokens.EXEC_STORE, useValue: ports.execs },
+    { provide: tokens.IDEMPOTENCY_STORE, useValue: ports.keys },
     { provide: tokens.HOST_STORE, useValue: ports.hosts },
     { provide: tokens.WAKE_RECEIVER, useValue: ports.wakeReceiver },
     { provide: tokens.WAKE_SENDER, useValue: ports.wakeSender },

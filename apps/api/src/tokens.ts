@@ -2,6 +2,7 @@ import type {
   ExecStore,
   HostLink,
   HostStore,
+  IdempotencyStore,
   OperationStore,
   SandboxStore,
   WakeReceiver,
@@ -20,6 +21,7 @@ export interface ApiPorts {
   readonly operations: OperationStore;
   readonly execs: ExecStore;
   readonly hosts: HostStore;
+  readonly keys: IdempotencyStore;
   readonly hostLink: HostLink;
   readonly wakeReceiver: WakeReceiver;
   readonly wakeSender: WakeSender;
@@ -36,6 +38,7 @@ export const SANDBOX_STORE = Symbol('SandboxStore');
 export const OPERATION_STORE = Symbol('OperationStore');
 export const EXEC_STORE = Symbol('ExecStore');
 export const HOST_STORE = Symbol('HostStore');
+export const IDEMPOTENCY_STORE = Symbol('IdempotencyStore');
 export const HOST_LINK = Symbol('HostLink');
 export const WAKE_RECEIVER = Symbol('WakeReceiver');
 export const WAKE_SENDER = Symbol('WakeSender');

@@ -57,4 +57,6 @@ export interface SweepResult {
   readonly started: number;
   readonly verified: number;
   readonly repaired: number;
+  /** Cancels that were asked for again. */
+  readonly canceled: number;
 }

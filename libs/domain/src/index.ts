@@ -53,6 +53,8 @@ export type {
   ExecStore,
   HostRow,
   HostStore,
+  IdempotencyKey,
+  IdempotencyStore,
   NewExec,
   NewOperation,
   NewSandbox,

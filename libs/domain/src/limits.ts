@@ -55,4 +55,6 @@ export const HOST_LEASE_RENEW_MS = 5 * SECOND_MS;
 /** A row without a Workflow is left alone this long: the request that wrote it may still be starting one. */
 export const SWEEP_START_AFTER_MS = 10 * SECOND_MS;
 export const SWEEP_VERIFY_AFTER_MS = 60 * SECOND_MS;
+export const SWEEP_CANCEL_AFTER_MS = 10 * SECOND_MS;
 export const SWEEP_ROWS_MAX = 200;
+export const IDEMPOTENCY_KEY_AGE_MS_MAX = 30 * 24 * 3_600 * SECOND_MS;

@@ -5,11 +5,13 @@ import { DomainError } from '#domain';
 import { ExecChunkEntity } from './entities/exec-chunk.entity.js';
 import { ExecEntity } from './entities/exec.entity.js';
 import { HostEntity } from './entities/host.entity.js';
+import { IdempotencyKeyEntity } from './entities/idempotency-key.entity.js';
 import { OperationEntity } from './entities/operation.entity.js';
 import { SandboxEntity } from './entities/sandbox.entity.js';
 import { Initial1700000000001 } from './migrations/0001-initial.migration.js';
 import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration.js';
 import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
+import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
 
 const POOL_SIZE_MAX = 20;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -117,8 +119,13 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
     ...(typeof password === 'string' ? { password } : {}),
     ...(database === undefined ? {} : { database }),
     applicationName: options.applicationName,
-    entities: [SandboxEntity, OperationEntity, ExecEntity, ExecChunkEntity, HostEntity],
-    migrations: [Initial1700000000001, ExecLabels1700000000003, ExecInput1700000000004],
+    entities: [SandboxEntity, OperationEntity, ExecEntity, ExecChunkEntity, HostEntity, IdempotencyKeyEntity],
+    migrations: [
+      Initial1700000000001,
+      ExecLabels1700000000003,
+      ExecInput1700000000004,
+      IdempotencyKeys1700000000005,
+    ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,
     extra: {

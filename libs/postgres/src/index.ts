@@ -6,6 +6,7 @@ export { Database } from './database.js';
 export type { DatabaseOptions } from './database.js';
 export { PostgresExecStore } from './stores/exec.store.js';
 export { PostgresHostStore } from './stores/host.store.js';
+export { PostgresIdempotencyStore } from './stores/idempotency.store.js';
 export { PostgresOperationStore } from './stores/operation.store.js';
 export { PostgresSandboxStore } from './stores/sandbox.store.js';
 export { PostgresSweepStore } from './stores/sweep.store.js';

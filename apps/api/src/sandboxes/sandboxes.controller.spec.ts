@@ -63,6 +63,26 @@ describe('sandboxes and what runs in them', () => {
     expect(response.json()).toMatchObject({ operation: null, sandbox: { actions: ['exec'] } });
   });
 
+  it('are not started anew under the key of another request while they run', async () => {
+    const headers = { 'idempotency-key': 'k1' };
+    await post('/v1/sandboxes', { owner: 'u1' });
+    const [known] = [...world.sandboxes.rows.values()];
+    world.sandboxes.change(sandboxId(String(known?.id)), { observedState: 'running' });
+    for (const row of world.operations.rows.values())
+      await world.operations.move(row.id, ['pending'], 'succeeded');
+    const first = await post('/v1/sandboxes', { owner: 'u1' }, headers);
+    expect(first.statusCode).toBe(200);
+    expect(first.headers).not.toHaveProperty('idempotency-replayed');
+    const again = await post('/v1/sandboxes', { owner: 'u1' }, headers);
+    expect(again.headers['idempotency-replayed']).toBe('true');
+    for (const other of [{ owner: 'u2' }, { owner: 'u1', image: 'other' }, { owner: 'u1', name: 'b' }]) {
+      const refused = await post('/v1/sandboxes', other, headers);
+      expect(refused.statusCode).toBe(422);
+      expect(refused.json()).toMatchObject({ code: 'idempotency_key_reused' });
+    }
+    expect(world.sandboxes.rows.size).toBe(1);
+  });
+
   it('are made once under one Idempotency-Key, and the key is refused for another request', async () => {
     const headers = { 'idempotency-key': 'k1' };
     const first = await post('/v1/sandboxes', { owner: 'u1' }, headers);

@@ -8,9 +8,12 @@ import {
   ownerId,
   sandboxId,
   type HostStore,
+  type IdempotencyStore,
   type Operation,
+  type OwnerId,
   type Page,
   type Sandbox,
+  type SandboxId,
   type SandboxStore,
   type TenantId,
 } from '#domain';
@@ -19,7 +22,7 @@ import { present } from '../http/inputs.js';
 import { idFor, requestHashOf } from '../http/request-identity.js';
 import { OperationLauncher } from '../operations/operation-launcher.js';
 import { OperationsService } from '../operations/operations.service.js';
-import { CONFIG, HOST_STORE, SANDBOX_STORE, type ApiConfig } from '../tokens.js';
+import { CONFIG, HOST_STORE, IDEMPOTENCY_STORE, SANDBOX_STORE, type ApiConfig } from '../tokens.js';
 import type { SandboxBody, SandboxesQuery } from './sandbox.input.js';
 import { SandboxStarter } from './sandbox-starter.js';
 
@@ -35,6 +38,7 @@ export class SandboxesService {
     @Inject(CONFIG) private readonly config: ApiConfig,
     @Inject(SANDBOX_STORE) private readonly sandboxes: SandboxStore,
     @Inject(HOST_STORE) private readonly hosts: HostStore,
+    @Inject(IDEMPOTENCY_STORE) private readonly keys: IdempotencyStore,
     @Inject(SandboxStarter) private readonly starter: SandboxStarter,
     @Inject(OperationLauncher) private readonly launcher: OperationLauncher,
     @Inject(OperationsService) private readonly operations: OperationsService,
@@ -46,8 +50,9 @@ export class SandboxesService {
     const owner = ownerId(body.owner);
     const name = body.name ?? DEFAULT_SANDBOX_NAME;
     const known = await this.sandboxes.findByName(tenantId, owner, name);
-    if (known) refuseDifference(known, body);
     const id = known?.id ?? sandboxId(idFor(call, 'sandbox'));
+    const repeated = await this.isRepeated(call, owner, body, id);
+    if (known) refuseDifference(known, body);
     const start = operationId(idFor(call, 'operation'));
     const result = await this.sandboxes.ensureStarted(
       {
@@ -67,8 +72,20 @@ export class SandboxesService {
     return {
       sandbox: operation ? await this.reload(tenantId, result.sandbox) : result.sandbox,
       operation,
-      replayed: !result.operationCreated && result.operation?.id === start,
+      replayed: repeated,
     };
+  }
+
+  /** Under one Idempotency-Key only the same request may come again, also where its sandbox was there and ran. */
+  private async isRepeated(call: Call, owner: OwnerId, body: SandboxBody, id: SandboxId): Promise<boolean> {
+    if (call.idempotencyKey === undefined) return false;
+    return !(await this.keys.remember({
+      tenantId: call.principal.tenantId,
+      ownerId: owner,
+      keyId: idFor(call, 'sandbox'),
+      requestHash: requestHashOf(body),
+      resourceId: id,
+    }));
   }
 
   async get(call: Call, id: string): Promise<Sandbox> {

@@ -1,4 +1,4 @@
-import { limits, type Failure, type SweepRow } from '#domain';
+import { limits, type Exec, type Failure, type SweepRow } from '#domain';
 import type { SweepResult } from '../contract.js';
 import type { ControlActivityPorts } from './control.activities.js';
 import { endStart } from './end-start.js';
@@ -9,17 +9,29 @@ const RUN_VANISHED: Failure = {
 };
 
 /**
- * Row first, then Workflow: starts the run of a row that a dead API left without one, and gives a truthful end to a live
- * row whose run was terminated or has vanished.
+ * Row first, then Workflow: starts the run of a row that a dead API left without one, asks again for cancels whose signal
+ * may have been lost, and gives a truthful end to a live row whose run was terminated or has vanished.
  */
 export async function sweepRows(ports: ControlActivityPorts): Promise<SweepResult> {
   const { sweeps } = ports;
   const unstarted = await sweeps.listUnstarted(limits.SWEEP_START_AFTER_MS, limits.SWEEP_ROWS_MAX);
   for (const row of unstarted) await start(ports, row);
+  const canceling = await sweeps.takeCanceling(
+    limits.SWEEP_CANCEL_AFTER_MS,
+    limits.SWEEP_VERIFY_AFTER_MS,
+    limits.SWEEP_ROWS_MAX,
+  );
+  for (const exec of canceling) await cancelAgain(ports, exec);
   const unverified = await sweeps.takeUnverified(limits.SWEEP_VERIFY_AFTER_MS, limits.SWEEP_ROWS_MAX);
   let repaired = 0;
   for (const row of unverified) if (await repair(ports, row)) repaired += 1;
-  return { started: unstarted.length, verified: unverified.length, repaired };
+  await sweeps.forgetKeys(limits.IDEMPOTENCY_KEY_AGE_MS_MAX, limits.SWEEP_ROWS_MAX);
+  return {
+    started: unstarted.length,
+    verified: unverified.length,
+    repaired,
+    canceled: canceling.length,
+  };
 }
 
 async function start({ runs, execs, operations, log }: ControlActivityPorts, row: SweepRow): Promise<void> {
@@ -31,6 +43,11 @@ async function start({ runs, execs, operations, log }: ControlActivityPorts, row
     await runs.startOperation(row.operation);
     await operations.markWorkflowStarted(row.id);
   }
+}
+
+async function cancelAgain({ runs, log }: ControlActivityPorts, exec: Exec): Promise<void> {
+  log.warn({ id: exec.id }, 'An exec outlived its cancel; it is canceled again.');
+  await runs.cancelExecAnew(exec);
 }
 
 async function repair(ports: ControlActivityPorts, row: SweepRow): Promise<boolean> {

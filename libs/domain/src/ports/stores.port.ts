@@ -199,6 +199,28 @@ export interface SweepStore {
   listUnstarted(olderThanMs: number, limit: number): Promise<SweepRow[]>;
   /** Live rows whose Workflow was started long enough ago to be verified; least recently verified first. Marks them as verified. */
   takeUnverified(olderThanMs: number, limit: number): Promise<SweepRow[]>;
+  /**
+   * Live execs that somebody wanted canceled longer ago than that, so that the signal may have been lost. Marks them as
+   * verified, and returns each again only after `againAfterMs`.
+   */
+  takeCanceling(olderThanMs: number, againAfterMs: number, limit: number): Promise<Exec[]>;
+  /** Forgets Idempotency-Keys that nobody repeats any more. Returns how many. */
+  forgetKeys(olderThanMs: number, limit: number): Promise<number>;
+}
+
+export interface IdempotencyKey {
+  readonly tenantId: TenantId;
+  readonly ownerId: OwnerId;
+  /** A UUID made of the key and the route. */
+  readonly keyId: string;
+  readonly requestHash: string;
+  readonly resourceId: string;
+}
+
+/** Which request an Idempotency-Key was first used for, where what it asked for was there already and no row says so. */
+export interface IdempotencyStore {
+  /** False when the same request came before. Throws `idempotency_key_reused` when another did. */
+  remember(key: IdempotencyKey): Promise<boolean>;
 }
 
 export type SweepRow =

@@ -8,6 +8,7 @@ import type { ExecEvidence, ExecRequest, ExecState, ExitRecord, Failure } from '
 @Index('execs_host', ['hostId'], { where: `"state" IN ('starting', 'running')` })
 @Index('execs_list', ['tenantId', 'createdAt', 'id'])
 @Index('execs_sandbox', ['sandboxId', 'createdAt'])
+@Index('execs_unended', ['createdAt'], { where: `"state" IN ('queued', 'starting', 'running')` })
 @Index('execs_owner', ['tenantId', 'ownerId', 'createdAt'])
 @Index('execs_labels', { synchronize: false })
 export class ExecEntity {

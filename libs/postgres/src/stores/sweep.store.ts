@@ -4,6 +4,7 @@ import {
   liveStates,
   operationId,
   OPERATION_TRANSITIONS,
+  type Exec,
   type SweepRow,
   type SweepStore,
 } from '#domain';
@@ -17,7 +18,10 @@ import {
   type OperationRow,
 } from './rows.js';
 
-const LIVE_EXEC = liveStates(EXEC_TRANSITIONS);
+/** Written out, as the index of what has not ended says it: what has ended is never looked at. */
+const UNENDED_EXEC = `state IN (${liveStates(EXEC_TRANSITIONS)
+  .map((state) => `'${state}'`)
+  .join(', ')})`;
 const LIVE_OPERATION = liveStates(OPERATION_TRANSITIONS);
 
 export class PostgresSweepStore implements SweepStore {
@@ -32,9 +36,9 @@ export class PostgresSweepStore implements SweepStore {
     );
     const execs = await this.database.query<ExecRow>(
       `SELECT ${EXEC_COLUMNS} FROM execs e
-       WHERE e.state = ANY($1) AND e.workflow_started_at IS NULL
-         AND e.created_at < now() - make_interval(secs => $2) ORDER BY e.created_at LIMIT $3`,
-      [LIVE_EXEC, olderThanMs / 1_000, limit],
+       WHERE e.${UNENDED_EXEC} AND e.workflow_started_at IS NULL
+         AND e.created_at < now() - make_interval(secs => $1) ORDER BY e.created_at LIMIT $2`,
+      [olderThanMs / 1_000, limit],
     );
     return [...operations.map(operationRow), ...execs.map(execRow)];
   }
@@ -50,13 +54,38 @@ export class PostgresSweepStore implements SweepStore {
     );
     const execs = await this.database.query<ExecRow>(
       `UPDATE execs AS e SET verified_at = now() WHERE e.id IN (
-         SELECT id FROM execs WHERE state = ANY($1)
-           AND coalesce(verified_at, workflow_started_at) < now() - make_interval(secs => $2)
-         ORDER BY coalesce(verified_at, workflow_started_at) LIMIT $3)
+         SELECT id FROM execs WHERE ${UNENDED_EXEC}
+           AND coalesce(verified_at, workflow_started_at) < now() - make_interval(secs => $1)
+         ORDER BY coalesce(verified_at, workflow_started_at) LIMIT $2)
        RETURNING ${EXEC_COLUMNS}`,
-      [LIVE_EXEC, olderThanMs / 1_000, limit],
+      [olderThanMs / 1_000, limit],
     );
     return [...operations.map(operationRow), ...execs.map(execRow)];
+  }
+
+  async takeCanceling(olderThanMs: number, againAfterMs: number, limit: number): Promise<Exec[]> {
+    const rows = await this.database.query<ExecRow>(
+      `UPDATE execs AS e SET verified_at = now() WHERE e.id IN (
+         SELECT id FROM execs WHERE ${UNENDED_EXEC}
+           AND cancel_requested_at < now() - make_interval(secs => $1)
+           AND (verified_at IS NULL OR verified_at < cancel_requested_at + make_interval(secs => $1)
+             OR verified_at < now() - make_interval(secs => $2))
+         ORDER BY cancel_requested_at LIMIT $3)
+       RETURNING ${EXEC_COLUMNS}`,
+      [olderThanMs / 1_000, againAfterMs / 1_000, limit],
+    );
+    return rows.map(execFrom);
+  }
+
+  async forgetKeys(olderThanMs: number, limit: number): Promise<number> {
+    const rows = await this.database.query(
+      `DELETE FROM idempotency_keys WHERE (tenant_id, key_id) IN (
+         SELECT tenant_id, key_id FROM idempotency_keys
+         WHERE created_at < now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2)
+       RETURNING key_id`,
+      [olderThanMs / 1_000, limit],
+    );
+    return rows.length;
   }
 }
 
