@@ -11,7 +11,6 @@ import {
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import type { Principal } from '../auth/access.js';
-import type { AdminSecret } from '../auth/admin-secret.js';
 import { execView } from '../execs/exec.view.js';
 import { problemOf } from '../http/problem.js';
 import type { ExecReader } from '../output/exec-reader.js';
@@ -47,7 +46,7 @@ export class TerminalSession {
   constructor(
     private readonly socket: WebSocket,
     private readonly sources: TerminalSources,
-    private readonly adminSecret: AdminSecret,
+    private readonly authenticate: (secret: string) => Promise<Principal>,
     private readonly log: Logger,
     private readonly requestId: string,
     private readonly place: TerminalPlace,
@@ -97,7 +96,7 @@ export class TerminalSession {
     const message = parseClientMessage(bytes, false);
     if (message.t === 'ping') return this.outbox.send({ t: 'pong' });
     if (message.t !== 'auth') throw new UnreadableMessageError('Send `auth` or `ping`, or binary messages.');
-    await this.open(this.adminSecret.authenticate(message.adminSecret));
+    await this.open(await this.authenticate(message.adminSecret));
   }
 
   private obey(bytes: Uint8Array): void {

@@ -4,10 +4,13 @@ import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
 import type { ExecStore, HostLink, WakeReceiver, WakeSender } from '#domain';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
+import type { Principal } from '../auth/access.js';
 import { ADMIN_SECRET_HEADER, AdminSecret } from '../auth/admin-secret.js';
+import { FailedAuthentications } from '../auth/failed-authentications.js';
 import { requestIdOf } from '../http/request-id.js';
 import { ExecReader } from '../output/exec-reader.js';
 import { CLOSE } from '../socket/socket-limits.js';
+import { addressOf } from '../socket/socket.adapter.js';
 import { EXEC_STORE, HOST_LINK, LOGGER, WAKE_RECEIVER, WAKE_SENDER } from '../tokens.js';
 import { placeOf, TERMINAL_PATH, type TerminalPlace } from './terminal-place.js';
 import { TerminalSession, type TerminalSources } from './terminal-session.js';
@@ -25,6 +28,7 @@ export class TerminalGateway implements OnGatewayConnection<WebSocket>, OnModule
     @Inject(WAKE_RECEIVER) receiver: WakeReceiver,
     @Inject(ExecReader) reader: ExecReader,
     @Inject(AdminSecret) private readonly adminSecret: AdminSecret,
+    @Inject(FailedAuthentications) private readonly failures: FailedAuthentications,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.sources = { execs, hosts, wakes, receiver, reader };
@@ -36,8 +40,11 @@ export class TerminalGateway implements OnGatewayConnection<WebSocket>, OnModule
     const secret = request.headers[ADMIN_SECRET_HEADER];
     const principal = secret === undefined ? undefined : this.adminSecret.authenticate(secret);
     const requestId = requestIdOf(request);
-    const { sources, adminSecret, log } = this;
-    const session = new TerminalSession(socket, sources, adminSecret, log, requestId, place, principal);
+    const address = addressOf(request);
+    const authenticate = async (given: string): Promise<Principal> =>
+      await this.failures.guarded(address, given, () => this.adminSecret.authenticate(given));
+    const { sources, log } = this;
+    const session = new TerminalSession(socket, sources, authenticate, log, requestId, place, principal);
     this.sessions.add(session);
     socket.once('close', (code) => {
       this.sessions.delete(session);
