@@ -1,13 +1,16 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { DomainError } from '#domain';
 
-/** Activities throw these: the type is the code, and what will not pass by itself is not retried. */
+/**
+ * Activities throw these: the type is the code, and what will not pass by itself is not retried. What the engine failed
+ * to do is tried again a few times all the same: that costs seconds, and a parked run costs a person.
+ */
 export function activityFailureFrom(error: unknown): unknown {
   if (!(error instanceof DomainError)) return error;
   return ApplicationFailure.create({
     type: error.code,
     message: error.message,
-    nonRetryable: !error.transient,
+    nonRetryable: !error.transient && error.code !== 'container_failed',
     details: error.dependency ? [{ dependency: error.dependency }] : [],
   });
 }

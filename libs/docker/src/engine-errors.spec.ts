@@ -14,6 +14,11 @@ describe('what a failed call to the engine means', () => {
     ['no answer in time', new EngineDeadlineError('start the container', 10)],
     ['a proxy without an engine', answered(503, 'unavailable')],
     ['an engine without containerd', answered(500, 'connection error: desc = "transport is closing"')],
+    [
+      'an engine whose containerd hangs',
+      answered(500, 'server error - timed out waiting for server handshake: unavailable '),
+    ],
+    ['an engine that lost containerd', answered(500, 'error reading from server: EOF: unavailable')],
   ])('is an engine that is away: %s', (_name, error) => {
     const translated = translateEngineError(error, 'start the container');
     expect(translated).toMatchObject({ code: 'dependency_unavailable', dependency: 'docker' });
@@ -26,7 +31,7 @@ describe('what a failed call to the engine means', () => {
   });
 
   it('is a failed container otherwise, with the reason for operators only', () => {
-    const error = answered(500, 'OCI runtime create failed: something odd');
+    const error = answered(500, 'OCI runtime create failed: resource temporarily unavailable: unknown');
     const translated = translateEngineError(error, 'start the container');
     expect(translated.code).toBe('container_failed');
     expect(translated.message).not.toContain('OCI');

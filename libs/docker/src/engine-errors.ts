@@ -11,9 +11,9 @@ export class EngineDeadlineError extends Error {
   }
 }
 
-/** What Docker answers while containerd is away or while it is going down itself. */
+/** What Docker answers while containerd is away or hangs, or while it is going down itself. containerd ends its own words with the kind of the error. */
 const ENGINE_IS_DOWN =
-  /transport is closing|connection refused|error while dialing|code = Unavailable|shutting down|containerd\.sock|ttrpc: closed/i;
+  /transport is closing|connection refused|error while dialing|code = Unavailable|: unavailable\s*$|waiting for server handshake|shutting down|containerd\.sock|ttrpc: closed/i;
 const DISK_IS_FULL = /no space left on device|disk quota exceeded/i;
 const MESSAGE_LENGTH_MAX = 1_000;
 
