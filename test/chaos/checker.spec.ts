@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { judge, type Case } from './checker.js';
 import type { ExecBody, ExitRecordBody } from './client.js';
+import { ExpectedStream } from './expected-bytes.js';
 import type { Injury } from './injury.js';
 import type { Program } from './programs.js';
 import type { Testimony } from './witness.js';
@@ -21,6 +22,10 @@ const program: Program = {
   ignoresTerm: false,
   leavesDaemon: false,
   timeoutSeconds: undefined,
+  idleTimeoutSeconds: undefined,
+  outputBytesMax: undefined,
+  hasTerminal: false,
+  stdinBytes: undefined,
   cancelAfterMs: undefined,
 };
 const record: ExitRecordBody = {
@@ -54,6 +59,8 @@ const testimony: Testimony = {
   starts: 1,
   end: 'exit 3',
   endedAtMs: 2_000,
+  stdin: Buffer.alloc(0),
+  sawEndOfStdin: false,
   written: { stdout: { certainly: 100, atMost: 100 }, stderr: { certainly: 0, atMost: 0 } },
 };
 const killed = (change: Partial<Injury>): Injury => ({
@@ -137,6 +144,25 @@ describe('a lost exec', () => {
 
   it('has no exit code', () => {
     expect(verdict({ end: { ...lost, exitCode: 0 }, shown, injuries: [killed({})] })).toEqual(['exit code']);
+  });
+});
+
+describe('the input of an exec', () => {
+  const sent: Program = { ...program, stdinBytes: 5_000 };
+  const bytes = new ExpectedStream(sent.seed, 'stdin', false).bytes(0, 5_000);
+
+  it.each<[string, Partial<Testimony>, string[]]>([
+    ['is right as a whole', { stdin: bytes, sawEndOfStdin: true }, []],
+    ['is right as far as it came', { stdin: bytes.subarray(0, 77) }, []],
+    ['is wrong with an early end', { stdin: bytes.subarray(0, 77), sawEndOfStdin: true }, ['input']],
+    ['is wrong with a byte left out', { stdin: bytes.subarray(1) }, ['input']],
+    [
+      'is wrong with a byte twice',
+      { stdin: Buffer.concat([bytes, bytes.subarray(0, 1)]) },
+      ['input', 'input'],
+    ],
+  ])('%s', (_name, change, kinds) => {
+    expect(verdict({ program: sent, testimony: { ...testimony, ...change } })).toEqual(kinds);
   });
 });
 

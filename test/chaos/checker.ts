@@ -1,5 +1,5 @@
 import type { ExecBody } from './client.js';
-import type { StreamName } from './expected-bytes.js';
+import { ExpectedStream, type StreamName } from './expected-bytes.js';
 import type { Injury } from './injury.js';
 import type { Program } from './programs.js';
 import type { Misreading } from './readings.js';
@@ -42,6 +42,7 @@ export function judge(facts: Case): Violation[] {
   judgeRuns(facts, violate);
   judgeEnd(facts, violate);
   judgeBytes(facts, violate);
+  judgeInput(facts, violate);
   return found;
 }
 
@@ -77,11 +78,16 @@ function judgeEnd(facts: Case, violate: Violate): void {
       }
       return;
     case 'timed_out':
-      if (program.timeoutSeconds === undefined) violate('wrong end', 'it is timed_out, and had no timeout');
+      if (program.timeoutSeconds === undefined && program.idleTimeoutSeconds === undefined)
+        violate('wrong end', 'it is timed_out, and had no timeout');
       return;
     case 'canceled':
       if (program.cancelAfterMs === undefined)
         violate('wrong end', 'it is canceled, and nobody has asked for that');
+      return;
+    case 'output_limited':
+      if (program.outputBytesMax === undefined)
+        violate('wrong end', 'it is output_limited, and had no limit');
       return;
     case 'lost':
       if (!wasLosable(facts))
@@ -99,7 +105,10 @@ function judgeEnd(facts: Case, violate: Violate): void {
   }
 }
 
-function judgeBytes({ end, testimony, shown }: Case, violate: Violate): void {
+function judgeBytes({ end, testimony, shown, program }: Case, violate: Violate): void {
+  if (end.stdoutBytes + end.stderrBytes > (program.outputBytesMax ?? Infinity)) {
+    violate('wrong end', `${end.stdoutBytes} bytes were taken, and ${program.outputBytesMax} were allowed`);
+  }
   for (const stream of ['stdout', 'stderr'] as const) {
     const total = stream === 'stdout' ? end.stdoutBytes : end.stderrBytes;
     const { certainly, atMost } = testimony.written[stream];
@@ -112,9 +121,21 @@ function judgeBytes({ end, testimony, shown }: Case, violate: Violate): void {
     if (total > atMost)
       violate('doubled bytes', `${stream}: ${total} bytes of at most ${atMost} that were written`);
     // Without a record the pipe and the supervisor died with what they held; with one every written byte is there.
-    if (end.exitRecord !== null && total < certainly) {
+    if (end.exitRecord !== null && end.state !== 'output_limited' && total < certainly) {
       violate('lost bytes', `${stream}: ${total} bytes of ${certainly} that were certainly written`);
     }
+  }
+}
+
+/** What the program has read is the beginning of what was sent, and all of it where it saw the end. */
+function judgeInput({ program, testimony }: Case, violate: Violate): void {
+  const { stdinBytes = 0, seed, isText } = program;
+  const { stdin, sawEndOfStdin } = testimony;
+  const wrong = new ExpectedStream(seed, 'stdin', isText).firstDifference(0, stdin);
+  if (wrong !== undefined) violate('input', `the program read ${stdin.length} bytes, wrong from ${wrong} on`);
+  const isWhole = stdin.length === stdinBytes;
+  if (stdin.length > stdinBytes || (sawEndOfStdin && !isWhole)) {
+    violate('input', `the program read ${stdin.length} bytes of the ${stdinBytes} that were sent`);
   }
 }
 

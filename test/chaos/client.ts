@@ -89,6 +89,16 @@ export class Client {
     return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };
   }
 
+  async put(path: string, bytes: Uint8Array): Promise<Pick<Answer, 'status' | 'body'>> {
+    const answer = await fetch(this.url(path), {
+      method: 'PUT',
+      headers: { ...this.secretHeader, 'content-type': 'application/octet-stream' },
+      body: bytes,
+      signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+    });
+    return { status: answer.status, body: await answer.json() };
+  }
+
   /** Asks again, the same, for as long as there is no answer or one that says: later. */
   async insist(giveUpAt: number, ...request: Parameters<Client['call']>): Promise<Answer> {
     let last = 'nothing was asked';

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 
-const CALL_TIMEOUT_MS = 40_000;
+const CALL_TIMEOUT_MS = 15_000;
 
 export interface SeenContainer {
   readonly Id: string;

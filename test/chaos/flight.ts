@@ -7,6 +7,7 @@ import { naturalMs, requestOf, type Program } from './programs.js';
 import type { Random } from './random.js';
 import { Readings } from './readings.js';
 import { SocketReader, type SocketResult } from './socket-reader.js';
+import { writeStdin } from './stdin-writer.js';
 import type { Violation } from './violation.js';
 
 /** How long a client goes on asking for an exec to be taken. */
@@ -61,8 +62,11 @@ export class Flight {
     const landing = new AbortController();
     const readers = this.startReaders(this.execId, landing.signal);
     const cancel = this.cancelLater(this.execId);
+    const ended = new AbortController();
+    const input = this.writeInput(this.execId, ended.signal);
     await this.awaitEnd(this.execId);
-    await cancel;
+    ended.abort();
+    await Promise.all([cancel, input]);
     const leave = setTimeout(() => landing.abort(), READERS_LEAVE_MS);
     await Promise.all(readers);
     clearTimeout(leave);
@@ -122,6 +126,13 @@ export class Flight {
     if (this.socket.end === undefined && this.socket.problems.length === 0) {
       this.violate('socket', `no end frame came within ${READERS_LEAVE_MS / 1000} s of the end`);
     }
+  }
+
+  private async writeInput(execId: string, ended: AbortSignal): Promise<void> {
+    if (this.program.stdinBytes === undefined) return;
+    const { program, place, random } = this;
+    const problems = await writeStdin(place.client, { program, execId }, random.fork('stdin'), ended);
+    for (const problem of problems) this.violate('input', problem);
   }
 
   private async cancelLater(execId: string): Promise<void> {

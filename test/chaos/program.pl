@@ -13,7 +13,7 @@ mkdir $directory;
 sub note {
     my ($ending, $text) = @_;
     open(my $file, '>>', "$directory/$key.$ending") or die "open: $!";
-    defined(syswrite($file, $text)) or die "write: $!";
+    syswrite($file, $text) == length $text or die "write: $!";
     close $file;
 }
 
@@ -83,6 +83,16 @@ sub emit {
 }
 
 rest($delay_ms);
+if ($flags =~ /i/) {
+    # All that comes is kept beside, so that what was sent can be compared with what arrived.
+    while (1) {
+        my $read = sysread(STDIN, my $bytes, 65536);
+        die "read: $!" unless defined $read;
+        last if $read == 0;
+        note('stdin', $bytes);
+    }
+    note('eof', "\n");
+}
 my $turn = 1;
 while ($done{1} < $total{1} || $done{2} < $total{2}) {
     $turn = 3 - $turn if $done{3 - $turn} < $total{3 - $turn};

@@ -27,6 +27,11 @@ export interface Program {
   readonly ignoresTerm: boolean;
   readonly leavesDaemon: boolean;
   readonly timeoutSeconds: number | undefined;
+  readonly idleTimeoutSeconds: number | undefined;
+  readonly outputBytesMax: number | undefined;
+  readonly hasTerminal: boolean;
+  /** Sent to it piece by piece; undefined where its input is not open. */
+  readonly stdinBytes: number | undefined;
   /** After the exec was accepted; undefined where it is not canceled. */
   readonly cancelAfterMs: number | undefined;
 }
@@ -131,6 +136,48 @@ const KINDS: readonly Kind[] = [
       leavesDaemon: true,
     }),
   },
+  {
+    name: 'idle',
+    weight: 4,
+    shape: (random) => ({
+      stdoutBytes: random.integer(0, 20 * KIB),
+      end: { how: 'hang' },
+      ignoresTerm: random.chance(0.5),
+      idleTimeoutSeconds: random.integer(2, 5),
+    }),
+  },
+  {
+    name: 'limited',
+    weight: 5,
+    shape: (random) => {
+      const outputBytesMax = random.integer(1, 256 * KIB);
+      return {
+        stdoutBytes: outputBytesMax + random.integer(1, 2 * MIB),
+        pauseMs: random.integer(0, 20),
+        outputBytesMax,
+      };
+    },
+  },
+  {
+    name: 'terminal',
+    weight: 5,
+    shape: (random) => ({
+      isText: true,
+      stdoutBytes: random.integer(1, 100 * KIB),
+      pauseMs: random.integer(0, 40),
+      end: exit(random),
+      hasTerminal: true,
+    }),
+  },
+  {
+    name: 'stdin',
+    weight: 10,
+    shape: (random) => ({
+      stdinBytes: random.integer(0, 600 * KIB),
+      stdoutBytes: random.integer(0, 4 * KIB),
+      end: exit(random),
+    }),
+  },
 ];
 
 export function planProgram(random: Random, key: string): Program {
@@ -149,6 +196,10 @@ export function planProgram(random: Random, key: string): Program {
     ignoresTerm: false,
     leavesDaemon: false,
     timeoutSeconds: undefined,
+    idleTimeoutSeconds: undefined,
+    outputBytesMax: undefined,
+    hasTerminal: false,
+    stdinBytes: undefined,
     cancelAfterMs: undefined,
     end: { how: 'exit', code: 0 },
     ...shape(random),
@@ -158,11 +209,16 @@ export function planProgram(random: Random, key: string): Program {
 /** The body of the request that runs it. `source` is the text of program.pl. */
 export function requestOf(program: Program, source: string): Record<string, unknown> {
   const { key, seed, stdoutBytes, stderrBytes, pieceBytes, pauseMs, delayMs, waitMs } = program;
-  const flags = `${program.ignoresTerm ? 't' : ''}${program.leavesDaemon ? 'd' : ''}${program.isText ? 'a' : ''}-`;
+  const flags = `${program.ignoresTerm ? 't' : ''}${program.leavesDaemon ? 'd' : ''}${program.isText ? 'a' : ''}${program.stdinBytes === undefined ? '' : 'i'}-`;
   const numbers = [seed, stdoutBytes, stderrBytes, pieceBytes, pauseMs, delayMs, waitMs].map(String);
   return {
     argv: ['perl', '-e', source, key, ...numbers, endText(program.end), flags],
-    ...(program.timeoutSeconds === undefined ? {} : { timeoutSeconds: program.timeoutSeconds }),
+    ...(program.stdinBytes === undefined ? {} : { stdin: { kind: 'open' } }),
+    ...(program.hasTerminal ? { tty: { columns: 80, rows: 24 } } : {}),
+    // What is undefined does not become part of the JSON.
+    timeoutSeconds: program.timeoutSeconds,
+    idleTimeoutSeconds: program.idleTimeoutSeconds,
+    outputBytesMax: program.outputBytesMax,
   };
 }
 
@@ -171,7 +227,10 @@ export function naturalMs(program: Program): number {
   const pieces = Math.ceil((program.stdoutBytes + program.stderrBytes) / program.pieceBytes);
   const running = program.delayMs + pieces * program.pauseMs + program.waitMs;
   if (program.end.how !== 'hang') return running;
-  return Math.min((program.timeoutSeconds ?? Infinity) * 1_000, program.cancelAfterMs ?? Infinity);
+  const limitsSeconds = [program.timeoutSeconds, program.idleTimeoutSeconds].map(
+    (seconds) => seconds ?? Infinity,
+  );
+  return Math.min(running + Math.min(...limitsSeconds) * 1_000, program.cancelAfterMs ?? Infinity);
 }
 
 function endText(end: NaturalEnd): string {

@@ -48,7 +48,7 @@ function rowOf(result: ChaosResult, commit: string): string {
     result.kills,
     result.execs,
     Math.round(result.bytesRead / 1024 ** 2),
-    of('lost bytes', 'output'),
+    of('lost bytes', 'output', 'input'),
     of('doubled bytes'),
     of('second run'),
     of('exit code', 'wrong end', 'changed end'),

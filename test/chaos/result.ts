@@ -108,10 +108,15 @@ function evidenceOf({ key }: Violation, facts: ResultFacts): string[] {
   return [
     `program ${JSON.stringify(program)}`,
     `asked at ${since(askedAtMs)}, end seen at ${endSeenAtMs === undefined ? 'never' : since(endSeenAtMs)}, in sandbox ${flight.sandboxId}`,
-    `noted ${disk === undefined || key === undefined ? 'nothing' : JSON.stringify(hearTestimony(disk, key))}`,
+    `noted ${disk === undefined || key === undefined ? 'nothing' : testimonyText(disk, key)}`,
     `answered ${JSON.stringify(end === undefined ? null : { ...end, argv: undefined, links: undefined })}`,
     ...around.map((injury) => describeInjury(injury, facts.startedAtMs)),
   ];
+}
+
+function testimonyText(disk: SandboxDisk, key: string): string {
+  const { stdin, ...noted } = hearTestimony(disk, key);
+  return JSON.stringify({ ...noted, stdinBytes: stdin.length });
 }
 
 function delaysOf({ flights, disks }: ResultFacts): number[] {

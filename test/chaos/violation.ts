@@ -4,6 +4,7 @@ export const VIOLATION_KINDS = {
   'second run': 'I2 an exec runs at most once',
   'lost bytes': 'I3 what is read is what the program wrote',
   'doubled bytes': 'I3 no byte is read twice',
+  input: 'I3 each byte of the input arrives once',
   output: 'I3 output can be read',
   'exit code': 'I4 an exit code is true or unknown',
   'wrong end': 'I4 an end says what happened',

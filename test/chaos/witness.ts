@@ -9,6 +9,9 @@ export interface Testimony {
   /** As it wrote it just before: `exit 3` or `signal SIGSEGV`. Undefined where it did not come to its end. */
   readonly end: string | undefined;
   readonly endedAtMs: number | undefined;
+  /** What it has read from its standard input. */
+  readonly stdin: Buffer;
+  readonly sawEndOfStdin: boolean;
   /** Bytes that it has certainly written, and bytes that it may have written: a kill can fall into a write. */
   readonly written: Readonly<Record<StreamName, { readonly certainly: number; readonly atMost: number }>>;
 }
@@ -39,6 +42,8 @@ export function hearTestimony(disk: SandboxDisk, key: string): Testimony {
     starts: lines('start').length,
     end: end.at(-1),
     endedAtMs: end.length === 0 ? undefined : statSync(note('end')).mtimeMs,
+    stdin: readBytes(note('stdin')),
+    sawEndOfStdin: lines('eof').length > 0,
     written: writtenOf(lines('written')),
   };
 }
@@ -54,11 +59,13 @@ function writtenOf(lines: readonly string[]): Testimony['written'] {
   return written;
 }
 
-function readText(path: string): string {
+const readText = (path: string): string => readBytes(path).toString('utf8');
+
+function readBytes(path: string): Buffer {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
     throw error;
   }
 }
