@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { describePortHolder, isFree, parseListenInodes, PortChooser } from './ports.js';
+import { describePortHolder, isFree, isHeldByAnother, parseListenInodes, PortChooser } from './ports.js';
 
 const HOST = '127.0.0.1';
 const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -48,6 +48,20 @@ describe('the choice of a port', () => {
     const request = { name: 'x', host: HOST, preferred: busyPort + 1, strict: false };
     const ports = await Promise.all([1, 2, 3].map(async () => chooser.choose(request)));
     expect(new Set(ports).size).toBe(3);
+  });
+
+  it('holds a port until the component that it was chosen for starts', async () => {
+    const chooser = new PortChooser((text) => said.push(text));
+    const port = await chooser.choose({ name: 'x', host: HOST, preferred: busyPort + 1, strict: false });
+    expect(await isFree(HOST, port)).toBe(false);
+    expect(isHeldByAnother(port, process.pid)).toBe(false);
+    await chooser.release(port);
+    expect(await isFree(HOST, port)).toBe(true);
+  });
+
+  it('knows an intruder on a port from the process that it belongs to, and from nobody', async () => {
+    expect(isHeldByAnother(busyPort, 1)).toBe(true);
+    expect(isHeldByAnother(busyPort, process.pid)).toBe(false);
   });
 
   it('leaves alone what an adopted process holds', async () => {

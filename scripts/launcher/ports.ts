@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { observeProcess } from './process-identity.js';
 import { hasCode, SetupProblem } from './setup-problem.js';
 
@@ -29,11 +29,8 @@ export function parseListenInodes(table: string, port: number): string[] {
 
 /** Who listens on a port, in words for a person, as far as /proc may be read. */
 export function describePortHolder(port: number): string {
-  const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
-    parseListenInodes(readTable(path), port),
-  );
-  if (inodes.length === 0) return 'another process';
-  const links = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  const links = listeningSockets(port);
+  if (links.size === 0) return 'another process';
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry) || !holdsSocket(entry, links)) continue;
     const command = observeProcess(Number(entry))?.command ?? '';
@@ -42,9 +39,19 @@ export function describePortHolder(port: number): string {
   return 'a process that this user may not see';
 }
 
-/** Hands out ports that are free, and never the same one twice, so that components do not meet on a port before they bind it. */
+/** Whether a port is listened on by somebody else than this process. Nobody at all is no. */
+export function isHeldByAnother(port: number, pid: number): boolean {
+  const links = listeningSockets(port);
+  return links.size > 0 && !holdsSocket(String(pid), links);
+}
+
+/**
+ * Hands out ports that are free, and never the same one twice. A chosen port is held until its component starts, which can be
+ * minutes later: nobody else can take it in between.
+ */
 export class PortChooser {
   private readonly taken = new Set<number>();
+  private readonly held = new Map<number, Server>();
 
   constructor(private readonly say: (text: string) => void) {}
 
@@ -58,7 +65,9 @@ export class PortChooser {
       if (this.taken.has(port)) continue;
       // Taken before it is looked at: another component may be choosing at the same moment.
       this.taken.add(port);
-      if (await isFree(request.host, port)) {
+      const server = await tryToListen(request.host, port);
+      if (server !== undefined) {
+        this.held.set(port, server.unref());
         if (wasHeld) this.say(`${request.name} takes port ${port} instead.`);
         return port;
       }
@@ -80,6 +89,13 @@ export class PortChooser {
     );
   }
 
+  /** Lets go of a chosen port, right before the component that it was chosen for binds it. */
+  async release(port: number): Promise<void> {
+    const server = this.held.get(port);
+    this.held.delete(port);
+    if (server !== undefined) await new Promise((resolve) => server.close(resolve));
+  }
+
   /** Marks a port as used by an adopted process. */
   reserve(port: number): void {
     this.taken.add(port);
@@ -87,14 +103,29 @@ export class PortChooser {
 }
 
 export async function isFree(host: string, port: number): Promise<boolean> {
-  const server = createServer();
+  const server = await tryToListen(host, port);
+  if (server === undefined) return false;
+  await new Promise((resolve) => server.close(resolve));
+  return true;
+}
+
+async function tryToListen(host: string, port: number): Promise<Server | undefined> {
+  // Whoever comes before the component does is turned away at once.
+  const server = createServer((socket) => socket.destroy());
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      if (hasCode(error, 'EADDRINUSE') || hasCode(error, 'EACCES')) resolve(false);
+      if (hasCode(error, 'EADDRINUSE') || hasCode(error, 'EACCES')) resolve(undefined);
       else reject(error);
     });
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ host, port, exclusive: true }, () => resolve(server));
   });
+}
+
+/** The names under which the listening sockets of a port appear among the open files of a process. */
+function listeningSockets(port: number): ReadonlySet<string> {
+  const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map(readTable);
+  const inodes = tables.flatMap((table) => parseListenInodes(table, port));
+  return new Set(inodes.map((inode) => `socket:[${inode}]`));
 }
 
 function holdsSocket(pid: string, links: ReadonlySet<string>): boolean {

@@ -7,11 +7,6 @@ export interface ProductPorts {
   readonly workerHealthPort: number;
 }
 
-export interface ProductPlaces extends ProductPorts {
-  readonly runnerDirectory: string;
-  readonly baseImage: string;
-}
-
 /**
  * The whole configuration that worker and API get. The API gets no DOCKER_HOST: it never holds the Docker socket.
  * What is already set in the environment of `npm start` and is not decided here is passed on.
@@ -19,8 +14,8 @@ export interface ProductPlaces extends ProductPorts {
 export function productEnvironment(
   context: Pick<LaunchContext, 'environment' | 'secrets' | 'state' | 'options'>,
   infrastructure: Infrastructure,
-  places: ProductPlaces,
-): { shared: NodeJS.ProcessEnv; worker: NodeJS.ProcessEnv; api: NodeJS.ProcessEnv } {
+  ports: ProductPorts,
+): { worker: NodeJS.ProcessEnv; api: NodeJS.ProcessEnv } {
   const { environment, secrets, state, options } = context;
   const { objectStorage, temporal } = infrastructure;
   const inherited = plainEnvironment(environment);
@@ -31,7 +26,7 @@ export function productEnvironment(
     BERTH_STATE_DIR: state.root,
     BERTH_ADMIN_SECRET: secrets.adminSecret,
     BERTH_HOST_ID: environment['BERTH_HOST_ID'] || 'local',
-    BERTH_BASE_IMAGE: places.baseImage,
+    BERTH_BASE_IMAGE: infrastructure.baseImage,
     DATABASE_URL: infrastructure.databaseUrl,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
@@ -40,16 +35,16 @@ export function productEnvironment(
     S3_BUCKET: objectStorage.bucket,
     S3_ACCESS_KEY: objectStorage.accessKey,
     S3_SECRET_KEY: objectStorage.secretKey,
-    BERTH_STREAM_PORT: String(places.workerStreamPort),
+    BERTH_STREAM_PORT: String(ports.workerStreamPort),
     LOG_LEVEL: environment['LOG_LEVEL'] || 'info',
   };
   const worker = {
     ...shared,
     BERTH_WORKER_ROLES: environment['BERTH_WORKER_ROLES'] || 'control,host',
-    BERTH_WORKER_HEALTH_PORT: String(places.workerHealthPort),
-    BERTH_RUNNER_DIR: places.runnerDirectory,
+    BERTH_WORKER_HEALTH_PORT: String(ports.workerHealthPort),
+    BERTH_RUNNER_DIR: infrastructure.runnerDirectory,
     DOCKER_HOST: infrastructure.dockerHost,
   };
-  const api = { ...shared, BERTH_API_HOST: options.apiHost, BERTH_API_PORT: String(places.apiPort) };
-  return { shared, worker, api };
+  const api = { ...shared, BERTH_API_HOST: options.apiHost, BERTH_API_PORT: String(ports.apiPort) };
+  return { worker, api };
 }

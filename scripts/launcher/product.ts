@@ -1,19 +1,16 @@
 import { join } from 'node:path';
 import type { LaunchContext } from './context.js';
 import { runDemo } from './demo.js';
-import { ensureBaseImage } from './base-image.js';
-import { buildRunner } from './runner-build.js';
 import { productEnvironment, type ProductPorts } from './product-environment.js';
 import { probeHttp } from './probes.js';
 import type { RunFile } from './run-file.js';
 import type { Infrastructure } from './infrastructure.js';
-import { requireTool } from './tool.js';
+import { errorText, SetupInterrupted } from './setup-problem.js';
 
 const WORKER_STREAM_PORT = 3100;
 const WORKER_HEALTH_PORT = 3101;
 const LOOPBACK = '127.0.0.1';
 const READY_TIMEOUT_MS = 90_000;
-const MIGRATION_TIMEOUT_MS = 5 * 60 * 1000;
 /** A draining API tells its clients to reconnect; a stopping worker detaches from running commands. */
 const API_STOP_TIMEOUT_MS = 15_000;
 const WORKER_STOP_TIMEOUT_MS = 30_000;
@@ -26,20 +23,25 @@ export async function bringUpProduct(
   ports: ProductPorts,
   runFile: RunFile,
 ): Promise<string> {
-  const { reporter } = context;
-  const [runnerDirectory, baseImage] = await Promise.all([
-    reporter.step('runner', (say) => buildRunner(context, say)),
-    reporter.step('base image', (say) => ensureBaseImage(context, infrastructure.dockerHost, say)),
-  ]);
-  const env = productEnvironment(context, infrastructure, { runnerDirectory, baseImage, ...ports });
-  await migrate(context, env.shared);
+  const env = productEnvironment(context, infrastructure, ports);
   const [apiUrl] = await Promise.all([
     startApi(context, env.api, ports.apiPort),
-    startWorker(context, env.worker, ports.workerHealthPort),
+    startWorker(context, env.worker, ports),
   ]);
   runFile.update({ phase: 'ready', apiUrl });
-  await runDemo(context, apiUrl);
+  await tryDemo(context, apiUrl);
   return apiUrl;
+}
+
+/** A first command that fails is told and looked into; it is no reason to end everything else. */
+async function tryDemo(context: LaunchContext, apiUrl: string): Promise<void> {
+  try {
+    await runDemo(context, apiUrl);
+  } catch (error) {
+    if (error instanceof SetupInterrupted) throw error;
+    const logs = `${context.supervisor.logPath('api')} and ${context.supervisor.logPath('worker')}`;
+    context.reporter.note('first command', `${errorText(error)}; see ${logs}. Berth goes on.`);
+  }
 }
 
 export async function chooseProductPorts(context: LaunchContext): Promise<ProductPorts> {
@@ -54,24 +56,10 @@ export async function chooseProductPorts(context: LaunchContext): Promise<Produc
   };
 }
 
-async function migrate(context: LaunchContext, env: NodeJS.ProcessEnv): Promise<void> {
-  await context.reporter.step('migrations', async () => {
-    await requireTool(process.execPath, [join(context.root, 'dist/apps/worker/src/migrate.js')], {
-      cwd: context.root,
-      env,
-      timeoutMs: MIGRATION_TIMEOUT_MS,
-      signal: context.signal,
-      logPath: context.supervisor.logPath('migrate'),
-      verbose: context.options.verbose,
-    });
-    return { verb: 'done', detail: '', value: undefined };
-  });
-}
-
 async function startWorker(
   context: LaunchContext,
   env: NodeJS.ProcessEnv,
-  healthPort: number,
+  ports: ProductPorts,
 ): Promise<void> {
   await context.reporter.step('worker', async () => {
     const verb = await context.supervisor.bringUp(
@@ -80,7 +68,12 @@ async function startWorker(
         command: [process.execPath, join(context.root, 'dist/apps/worker/src/main.js')],
         env,
         cwd: context.root,
-        probe: () => probeHttp(`http://${LOOPBACK}:${healthPort}/health`, (status) => status === HTTP_OK),
+        prepare: async () => {
+          await context.ports.release(ports.workerStreamPort);
+          await context.ports.release(ports.workerHealthPort);
+        },
+        probe: () =>
+          probeHttp(`http://${LOOPBACK}:${ports.workerHealthPort}/health`, (status) => status === HTTP_OK),
         readyTimeoutMs: READY_TIMEOUT_MS,
         stopSignal: 'SIGTERM',
         stopTimeoutMs: WORKER_STOP_TIMEOUT_MS,
@@ -103,6 +96,7 @@ async function startApi(context: LaunchContext, env: NodeJS.ProcessEnv, port: nu
         env,
         cwd: context.root,
         port,
+        prepare: () => context.ports.release(port),
         probe: () => probeHttp(`${url}/health/ready`, (status) => status === HTTP_OK),
         readyTimeoutMs: READY_TIMEOUT_MS,
         stopSignal: 'SIGTERM',

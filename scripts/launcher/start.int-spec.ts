@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pollUntil } from './pause.js';
 import { isAlive } from './process-identity.js';
+import { isFree } from './ports.js';
 import { probeHttp } from './probes.js';
 import { livingSupervisor, readRunFile, type ProcessRecord, type RunState } from './run-file.js';
 import { layOutState } from './state-directory.js';
 import { unmountBelow } from './unmount.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const PORT_BASE = 26_000;
 const START_TIMEOUT_MS = 90_000;
 const RESTART_LIMIT_MS = 1_000;
 const TEST_TIMEOUT_MS = 150_000;
@@ -21,6 +21,11 @@ const OURS = ['postgres', 'temporal', 'minio'] as const;
 describe('npm start', () => {
   const parent = mkdtempSync(join(tmpdir(), 'berth-start-'));
   const state = layOutState('state', parent);
+  let portBase = 28_000;
+
+  beforeAll(async () => {
+    while (!(await isFree('127.0.0.1', portBase))) portBase += 10;
+  });
 
   afterAll(async () => {
     await finished(command('stop', ['--all']));
@@ -31,11 +36,11 @@ describe('npm start', () => {
   it(
     'brings the components up beside a busy port, names its holder, and restarts what dies',
     async () => {
-      const busy = createServer().listen(PORT_BASE, '127.0.0.1');
+      const busy = createServer().listen(portBase, '127.0.0.1');
       await once(busy, 'listening');
       const { output } = await started();
       busy.close();
-      expect(output()).toContain(`Port ${PORT_BASE}`);
+      expect(output()).toContain(`Port ${portBase}`);
       expect(output()).toContain(`is held by process ${process.pid} (`);
       for (const name of OURS) await expectRestart(name);
       const { s3Endpoint } = current();
@@ -127,7 +132,7 @@ describe('npm start', () => {
   const LIMITS = { timeoutMs: 30_000, intervalMs: 20 };
 
   function start(environment: NodeJS.ProcessEnv = {}): ChildProcess {
-    return command('start', ['--only', 'infra', '--port-base', String(PORT_BASE)], environment);
+    return command('start', ['--only', 'infra', '--port-base', String(portBase)], environment);
   }
 
   function command(name: string, args: string[] = [], environment: NodeJS.ProcessEnv = {}): ChildProcess {

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { printBanner, printInfraBanner } from './banner.js';
 import { parseStartArguments, type StartOptions } from './arguments.js';
-import { ensureBaseImage } from './base-image.js';
 import { Cache } from './cache.js';
 import type { LaunchContext } from './context.js';
 import { endProcess } from './ending.js';
@@ -103,7 +102,6 @@ async function bringUpEverything(
   const infrastructure = await bringUpInfrastructure(context, interruption);
   runFile.update(addresses(infrastructure));
   if (ports === undefined) {
-    await reporter.step('base image', (say) => ensureBaseImage(context, infrastructure.dockerHost, say));
     runFile.update({ phase: 'ready' });
     printInfraBanner(context, infrastructure);
     return;

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ComponentDescription } from './component.js';
@@ -138,6 +140,18 @@ describe('a supervised process', () => {
     async () => {
       const component = supervise('', { command: [join(directory, 'missing')] });
       await expect(component.start(never)).rejects.toThrow('ENOENT');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is not taken for ready when somebody else answers on its port',
+    async () => {
+      const intruder = createServer((_, response) => response.end('ok')).listen(port, HOST);
+      await once(intruder, 'listening');
+      const component = supervise('setInterval(() => undefined, 1000)');
+      await expect(component.start(never)).rejects.toThrow(`port ${port} is held by process ${process.pid}`);
+      intruder.close();
     },
     TEST_TIMEOUT_MS,
   );

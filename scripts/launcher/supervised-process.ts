@@ -5,6 +5,7 @@ import type { ComponentDescription } from './component.js';
 import { endProcess } from './ending.js';
 import { openLog, rotateLog, tailOfLog } from './log-file.js';
 import { pause, pollUntil } from './pause.js';
+import { describePortHolder, isHeldByAnother } from './ports.js';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 import { RestartPolicy } from './restart-policy.js';
 import type { ProcessRecord } from './run-file.js';
@@ -138,10 +139,10 @@ export class SupervisedProcess {
     let lastAnswer = 'no answer yet';
     void incarnation.gone.then((how) => (ended = how));
     const look = async (): Promise<boolean> => {
-      if (ended !== undefined) return true;
+      if (ended !== undefined || this.findIntruder(incarnation) !== undefined) return true;
       try {
         await this.description.probe();
-        return true;
+        return this.findIntruder(incarnation) === undefined;
       } catch (error) {
         lastAnswer = errorText(error);
         return false;
@@ -154,7 +155,16 @@ export class SupervisedProcess {
       signal,
     });
     if (ended !== undefined) return ended;
+    const intruder = this.findIntruder(incarnation);
+    if (intruder !== undefined) return intruder;
     return isDecided ? undefined : `not ready after ${readyTimeoutMs / 1000} s: ${lastAnswer}`;
+  }
+
+  /** Somebody else on the component's port would be taken for the component: its answers must not count. */
+  private findIntruder({ identity }: Incarnation): string | undefined {
+    const { port } = this.description;
+    if (port === undefined || !isHeldByAnother(port, identity.pid)) return undefined;
+    return `port ${port} is held by ${describePortHolder(port)}`;
   }
 
   private async watch(first: Incarnation): Promise<void> {

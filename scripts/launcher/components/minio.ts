@@ -52,6 +52,7 @@ export async function bringUpObjectStorage(
       },
       cwd: context.state.root,
       port,
+      prepare: () => context.ports.release(port),
       probe: () => probeHttp(`${endpoint}/minio/health/live`, (status) => status === HTTP_OK),
       readyTimeoutMs: READY_TIMEOUT_MS,
       stopSignal: 'SIGTERM',

@@ -136,6 +136,10 @@ function describe(
     env: plainEnvironment(context.environment),
     cwd: context.state.root,
     port,
+    prepare: async () => {
+      await context.ports.release(port);
+      await context.ports.release(uiPort);
+    },
     probe: () => probeNamespace(address, namespace),
     readyTimeoutMs: READY_TIMEOUT_MS,
     stopSignal: 'SIGTERM',
