@@ -320,6 +320,21 @@ describe('supervising an exec', () => {
     expect(row.exec).toMatchObject({ state: 'lost', exitCode: null, evidence: { runner: 'spool_corrupt' } });
   });
 
+  it('reaches its runner again when something else spoke on the channel', async () => {
+    const broken = new DomainError('runner_protocol', 'A message of 1953066341 bytes.');
+    runner.scripts.push([broken], [broken], [broken], [framesAt(0, first), broken], [broken]);
+    runner.scripts.push([framesAt(first.length, second), END]);
+    await supervisor().join(row.exec).ended;
+    expect(row.exec).toMatchObject({ state: 'failed', exitCode: 3, stdoutBytes: 11 });
+  });
+
+  it('is lost when the protocol is broken each time', async () => {
+    const broken = new DomainError('runner_protocol', 'A message of 4294967295 bytes.');
+    runner.scripts.push([broken], [broken], [broken], [broken]);
+    await supervisor().join(row.exec).ended;
+    expect(row.exec).toMatchObject({ state: 'lost', evidence: { runner: 'runner_protocol' } });
+  });
+
   it('detaches without an end when the worker stops', async () => {
     runner.scripts.push([framesAt(0, first), unreachable()]);
     const one = supervisor();

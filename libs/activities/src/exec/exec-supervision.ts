@@ -23,6 +23,9 @@ import type { ExecSupervisorPorts } from './exec-supervisor.js';
 import { containerOf, reach, SuspendedError, type Reached } from './reach.js';
 import { startRequestOf } from './start-request.js';
 
+/** Docker speaks on the same stream as the runner, and what it says when it breaks is no message. */
+const BREACHES_MAX = 4;
+
 /** The row moved under this writer: somebody else appended, or the exec has ended. */
 class FencedError extends Error {
   override readonly name = 'FencedError';
@@ -39,6 +42,7 @@ export class ExecSupervision {
   /** Until the runner has confirmed that it has deleted the spool. */
   spoolIsLeft = true;
   private committed = 0;
+  private breaches = { at: 0, count: 0 };
   private marking: Promise<void> = Promise.resolve();
 
   constructor(
@@ -183,7 +187,7 @@ export class ExecSupervision {
   private endAfter(error: unknown, exec: Exec, silence: Silence): ExecEnd | undefined {
     if (error instanceof FencedError || error instanceof SuspendedError) return undefined;
     this.ports.log.warn({ err: error, execId: exec.id }, 'Following an exec was interrupted.');
-    if (isDomainError(error, 'spool_corrupt') || isDomainError(error, 'runner_protocol')) {
+    if (isDomainError(error, 'spool_corrupt') || (isDomainError(error, 'runner_protocol') && this.breaks())) {
       return lostEnd(evidence(exec, { runner: error.code, note: error.message }));
     }
     if (isDomainError(error, 'dependency_unavailable')) return undefined;
@@ -192,6 +196,13 @@ export class ExecSupervision {
     }
     if (!silence.tooLong()) return undefined;
     return lostEnd(evidence(exec, { runner: 'silent', note: 'The runner of the sandbox does not answer.' }));
+  }
+
+  /** True where the protocol was broken again and again without a byte in between: once, it may have been the engine. */
+  private breaks(): boolean {
+    this.breaches = this.breaches.at === this.committed ? this.breaches : { at: this.committed, count: 0 };
+    this.breaches.count += 1;
+    return this.breaches.count >= BREACHES_MAX;
   }
 
   private changed(): void {

@@ -91,6 +91,20 @@ describe('a runner channel', () => {
     await expect(channel.status(EXEC_ID)).rejects.toMatchObject({ code: 'runner_unreachable' });
   });
 
+  it('does not take the words of an engine for those of a runner', async () => {
+    const engine = new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() });
+    const opening = RunnerChannel.open(engine, 'plain');
+    engine.push('timed out waiting for server handshake: unavailable\r\n');
+    await expect(opening).rejects.toMatchObject({ code: 'runner_unreachable' });
+  });
+
+  it('knows a runner that breaks the protocol', async () => {
+    const { channel, runner } = await open(() => undefined);
+    const asking = channel.status(EXEC_ID);
+    runner.say(new TextEncoder().encode('timed out'));
+    await expect(asking).rejects.toMatchObject({ code: 'runner_protocol' });
+  });
+
   it('says what the runner said last on standard error', async () => {
     const stream = new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() });
     const opening = RunnerChannel.open(stream, 'docker');

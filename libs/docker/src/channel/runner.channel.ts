@@ -1,16 +1,17 @@
 import type { Duplex } from 'node:stream';
-import type {
-  CancelResult,
-  FollowEvent,
-  InputPiece,
-  InputResult,
-  Resize,
-  ResizeState,
-  RunnerConnection,
-  RunnerExecStatus,
-  SendableSignal,
-  StartRequest,
-  StartResult,
+import {
+  isDomainError,
+  type CancelResult,
+  type FollowEvent,
+  type InputPiece,
+  type InputResult,
+  type Resize,
+  type ResizeState,
+  type RunnerConnection,
+  type RunnerExecStatus,
+  type SendableSignal,
+  type StartRequest,
+  type StartResult,
 } from '#domain';
 import type { Answer } from './answer.js';
 import { encodeJsonMessage, encodeMessage, MessageDecoder } from './channel.codec.js';
@@ -68,7 +69,7 @@ export class RunnerChannel implements RunnerConnection {
     const decoder = new MessageDecoder((message) => this.receive(message));
     this.transport = new ChannelTransport(stream, framing, {
       onBytes: (bytes) => decoder.push(bytes),
-      onEnd: (reason) => this.finish(reason),
+      onEnd: (reason) => this.finish(this.greeting === undefined ? notTheRunner(reason) : reason),
     });
     this.pinging = setInterval(() => this.ping(), PING_INTERVAL_MS).unref();
   }
@@ -266,6 +267,12 @@ export class RunnerChannel implements RunnerConnection {
     for (const queue of this.follows.values()) queue.fail(this.end.reason);
     this.settleClosed(ours ? undefined : reason);
   }
+}
+
+/** An engine that cannot start the exec says so in words on the same stream. Before the greeting nothing proves that the runner spoke. */
+function notTheRunner(reason: Error): Error {
+  if (!isDomainError(reason, 'runner_protocol')) return reason;
+  return unreachable('What answered was not the runner.', reason);
 }
 
 class ClosedByUs extends Error {
