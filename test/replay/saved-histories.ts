@@ -7,6 +7,8 @@ import type { TestNamespace } from '../stack/temporal-namespace.js';
 type History = temporal.api.history.v1.IHistory;
 
 const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
+/** Stack traces name the folder of the checkout, which is nobody's business. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface SavedHistory {
   readonly name: string;
@@ -23,7 +25,7 @@ export async function keepHistory(namespace: TestNamespace, name: string, workfl
   if (existsSync(path)) return;
   const history = await namespace.client.workflow.getHandle(workflowId).fetchHistory();
   mkdirSync(FOLDER, { recursive: true });
-  writeFileSync(path, `${historyToJSON(history)}\n`);
+  writeFileSync(path, `${historyToJSON(history).replaceAll(ROOT, '')}\n`);
 }
 
 export function savedHistories(): SavedHistory[] {
