@@ -22,8 +22,15 @@ export const SHELL_LESS_USER_IMAGE = 'berth-test/shell-less-user:1';
 export const SHELL_LESS_USER = '4242:4343';
 /** The base image with the Go toolchain of this machine. */
 export const TOOLCHAIN_IMAGE = 'berth-test/toolchain:1';
-/** Compiles Go's whole standard library and says each package as it comes: over 30 s on two cores, without a network. */
-export const TOOLCHAIN_BUILD_COMMAND = 'GOCACHE=$(mktemp -d) go build -a -v std';
+/** How long the build takes at least, however fast the machine is. */
+export const TOOLCHAIN_BUILD_SECONDS = 31;
+/** Compiles Go's whole standard library and says each package as it comes, without a network; a fast machine does it again from nothing. */
+export const TOOLCHAIN_BUILD_COMMAND = [
+  'set -e; start=$(date +%s)',
+  `while [ $(($(date +%s) - start)) -le ${TOOLCHAIN_BUILD_SECONDS} ]; do`,
+  '  GOCACHE=$(mktemp -d) go build -a -v std',
+  'done',
+].join('\n');
 
 /** Makes both images without a shell, if the engine does not have them. */
 export async function ensureShellLessImages(dockerHost: string): Promise<void> {
