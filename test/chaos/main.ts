@@ -2,7 +2,7 @@
  * The proof that nothing is lost: it runs commands against a real installation, kills its parts, and compares. It is a
  * client and a bystander: it speaks the public API, reads the disk, and must never import anything of the product.
  */
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseChaosArguments, USAGE, UsageError, type ChaosOptions } from './arguments.js';
@@ -74,6 +74,11 @@ function listenForInterruption(): AbortSignal {
   return interruption.signal;
 }
 
+async function interrupted(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return undefined;
+}
+
 class Run {
   private readonly random: Random;
   private readonly client: Client;
@@ -120,9 +125,10 @@ class Run {
     const assault = this.planAssault(traffic);
     await Promise.race([assault.run(landing.signal), flying]);
     await assault.healAll();
-    if (interruption.aborted) return undefined;
     landing.abort();
-    const violations = await this.settle(traffic, flying, assault);
+    const settling = this.settle(traffic, flying, assault);
+    const violations = await Promise.race([settling, interrupted(interruption)]);
+    if (violations === undefined) return undefined;
     return summarise({
       seed: this.options.seed,
       startedAtMs: this.startedAtMs,
