@@ -34,6 +34,7 @@ let api: SmallApi;
 let received: Received[];
 let onSubscribe: (subscription: Subscription) => void;
 let interrupt: (() => void) | undefined;
+let keys: PassThrough;
 
 const ANSWERS: Record<string, { status: number; body: unknown }> = {
   'POST /v1/sandboxes': { status: 200, body: { sandbox: SANDBOX, operation: null } },
@@ -45,6 +46,7 @@ const ANSWERS: Record<string, { status: number; body: unknown }> = {
 beforeEach(async () => {
   received = [];
   interrupt = undefined;
+  keys = new PassThrough();
   api = new SmallApi(
     (subscription) => {
       subscription.ack();
@@ -70,6 +72,12 @@ async function berth(...argv: string[]): Promise<{ code: number; out: string; er
   const code = await run(['--url', api.url, '--admin-secret', 'secret', ...argv], {
     out,
     err,
+    local: {
+      input: keys,
+      raw: () => () => undefined,
+      size: () => undefined,
+      onResize: () => () => undefined,
+    },
     onInterrupt: (listener) => {
       interrupt = listener;
       return () => (interrupt = undefined);
@@ -184,5 +192,42 @@ describe('berth', () => {
       expect(seen.code).toBe(0);
       expect(seen.out).toContain('Examples:');
     }
+  });
+});
+
+describe('berth exec with input', () => {
+  const APPLIED = { status: 200, body: { appliedTo: 2, eof: false } };
+
+  test('opens standard input and sends it, and the end', async () => {
+    ANSWERS['PUT /v1/execs/e-1/stdin?offset=0'] = APPLIED;
+    ANSWERS['PUT /v1/execs/e-1/stdin?offset=2&eof=1'] = APPLIED;
+    onSubscribe = (subscription) => {
+      const poll = setInterval(() => {
+        if (!received.some(({ path }) => path.endsWith('eof=1'))) return;
+        clearInterval(poll);
+        subscription.end({ state: 'succeeded', exitCode: 0, signal: null });
+      }, 5);
+    };
+    keys.end('12');
+    expect((await berth('exec', '-i', '--', 'wc', '-c')).code).toBe(0);
+    expect(received.find(({ path }) => path.endsWith('/execs'))?.body).toEqual({
+      argv: ['wc', '-c'],
+      stdin: { kind: 'open' },
+    });
+    expect(received.find(({ path }) => path.endsWith('offset=0'))?.body).toBe(12);
+  });
+
+  test('sends a signal by its long or its short name', async () => {
+    ANSWERS['POST /v1/execs/e-1/signal'] = { status: 200, body: { processGroup: 7 } };
+    expect((await berth('exec', 'signal', 'e-1', 'int')).out).toBe('sent to process group 7\n');
+    expect(received.at(-1)?.body).toEqual({ signal: 'SIGINT' });
+  });
+
+  test('sends more input to an exec that runs already, after what it has', async () => {
+    ANSWERS['PUT /v1/execs/e-1/stdin?offset=0'] = APPLIED;
+    ANSWERS['PUT /v1/execs/e-1/stdin?offset=2'] = APPLIED;
+    ANSWERS['PUT /v1/execs/e-1/stdin?offset=5&eof=1'] = APPLIED;
+    keys.end('345');
+    expect((await berth('exec', 'stdin', 'e-1')).out).toBe('the input has come to byte 5\n');
   });
 });

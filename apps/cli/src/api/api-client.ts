@@ -24,9 +24,13 @@ export class ApiError extends CliError {
   }
 }
 
+/** Nobody answers at the address of the API. */
+export class UnreachableError extends CliError {}
+
 interface Call {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
+  /** Sent as JSON, but bytes as they are. */
   readonly body?: unknown;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
@@ -43,6 +47,11 @@ export class ApiClient {
   /** `signal` ends the waiting for the answer; what has reached the API has its effect. */
   async post<T>(path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
     return parsed(await this.send({ method: 'POST', path, body, signal }), schema);
+  }
+
+  /** Bytes under an address that says where they belong, so that sending them again is sending them once. */
+  async put<T>(path: string, body: Uint8Array, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
+    return parsed(await this.send({ method: 'PUT', path, body, signal }), schema);
   }
 
   /** Raw bytes as they come; ends with the answer. */
@@ -78,21 +87,27 @@ export class ApiClient {
       headers: {
         ...headers,
         'X-Admin-Secret': this.config.adminSecret,
-        ...(call.body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(call.body === undefined ? {} : { 'Content-Type': contentTypeOf(call.body) }),
       },
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.body === undefined ? {} : { body: contentOf(call.body) }),
       signal,
     });
   }
 
-  private unreachable(cause: unknown): CliError {
-    return new CliError(
+  private unreachable(cause: unknown): UnreachableError {
+    return new UnreachableError(
       `The API does not answer at ${this.config.url} (${causeCodeOf(cause) ?? 'no connection'}).`,
       'Start it with `npm start`, or name another address with --url or BERTH_URL.',
       { cause },
     );
   }
 }
+
+const contentTypeOf = (body: unknown): string =>
+  body instanceof Uint8Array ? 'application/octet-stream' : 'application/json';
+
+const contentOf = (body: unknown): string | Uint8Array<ArrayBuffer> =>
+  body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body);
 
 async function parsed<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
   const body: unknown = await response.json();

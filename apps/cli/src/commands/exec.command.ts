@@ -1,10 +1,13 @@
 import { Readable } from 'node:stream';
 import { InvalidArgumentError, type Command } from 'commander';
 import { ExecSchema, pageOf, type ExecResource } from '../api/resources.js';
+import { execPath } from '../exec/exec-path.js';
 import { execBodyOf, type ExecOptions } from '../exec/exec-request.js';
 import { followExec, startExec } from '../exec/run-exec.js';
+import { withStdin } from '../input/with-stdin.js';
 import { CliError } from '../terminal/cli-error.js';
 import { show, tableOf, write } from '../terminal/terminal.js';
+import { addExecInputCommands, attachTo } from './exec-input.commands.js';
 import type { Session } from './session.js';
 
 const EXAMPLES = `
@@ -12,13 +15,16 @@ Examples:
   berth exec -- echo hello                        in your own default sandbox, started if need be
   berth exec --owner u1 --timeout 600 -- make -j4 in the default sandbox of u1
   berth exec -c 'ls | wc -l'                      a command line for sh -c
+  berth exec -it -- bash                          a terminal; Ctrl+] leaves it, \`exec attach\` comes back
+  berth exec -i -- sha256sum < file               standard input, each byte once
   berth exec --detach -- ./nightly.sh             prints the id and returns
   berth exec output ID --follow                   every byte of it, from the first one on
 
 Exit codes: that of the remote command; 128+n when signal n ended it; 123 output limited, 124 timed out,
 125 lost, 126 not started, 127 not found, 130 canceled, 137 out of memory, 141 when nobody reads the output,
 255 when berth itself failed.
-Ctrl+C cancels the exec and waits for its end; a second Ctrl+C stops watching it.
+Ctrl+C cancels the exec and waits for its end; a second Ctrl+C stops watching it. In a terminal all keys but
+Ctrl+] go to the command.
 When nobody reads its output any more, as in \`| head\`, the exec is canceled.`;
 
 export function addExecCommands(program: Command, session: Session): void {
@@ -33,7 +39,15 @@ export function addExecCommands(program: Command, session: Session): void {
     .option('-o, --owner <name>', 'the owner of the sandbox (default: BERTH_OWNER, or you)')
     .option('-n, --name <name>', 'the name of the sandbox (default: "default")')
     .option('-c, --command <line>', 'a command line for `sh -c` instead of a program after `--`')
-    .option('-t, --timeout <seconds>', 'end it after this time', wholeNumber)
+    .option('-i, --interactive', 'give it what this command reads as its standard input')
+    .option('-t, --tty', 'give it a terminal; with -i the keys of this one')
+    .option('--detach-key <key>', 'leaves a terminal to itself: ctrl-] unless given, or none')
+    .option('-u, --user <user>', 'the user, or user:group, that it runs as')
+    .option('--timeout <seconds>', 'end it after this time', wholeNumber)
+    .option('--idle-timeout <seconds>', 'end it after this time without output and input', wholeNumber)
+    .option('--queue-timeout <seconds>', 'give up waiting for its turn after this time', wholeNumber)
+    .option('--output-max <bytes>', 'end it when it has written more than this', wholeNumber)
+    .option('--allow-background', 'let its descendants outlive it')
     .option('-e, --env <name=value>', 'a variable of its environment; may be repeated', collect, [])
     .option('-w, --cwd <directory>', 'its working directory in the sandbox')
     .option('-d, --detach', 'print its id and return at once')
@@ -68,6 +82,7 @@ export function addExecCommands(program: Command, session: Session): void {
     .action(async (id: string) => {
       await showExec(session, await session.api().post(`${execPath(id)}/cancel`, undefined, ExecSchema));
     });
+  addExecInputCommands(exec, session);
 }
 
 interface ListOptions {
@@ -93,8 +108,6 @@ function refuseOwnOptions(exec: Command, subcommand: string): void {
   );
 }
 
-const execPath = (id: string): string => `/v1/execs/${encodeURIComponent(id)}`;
-
 async function runExec(session: Session, options: ExecOptions): Promise<void> {
   // What is wrong with the command line is said before a sandbox is started for it.
   execBodyOf(options, session.remoteArgv);
@@ -104,13 +117,20 @@ async function runExec(session: Session, options: ExecOptions): Promise<void> {
     await show(session.terminal(), created, () => [created.id]);
     return;
   }
-  const exitCode = await followExec(context, created.id, 'cancel');
+  const exitCode = await runAttended(session, created.id, options);
   if (session.terminal().json) {
     // Output of the command goes to stdout as it came; the resource follows on stderr, so that both can be told apart.
     const ended = await session.api().get(execPath(created.id), ExecSchema);
     await write(session.terminal().err, `${JSON.stringify(ended)}\n`);
   }
   session.exitWith(exitCode);
+}
+
+async function runAttended(session: Session, id: string, options: ExecOptions): Promise<number> {
+  if (options.tty) return await attachTo(session, id, options.interactive === true, options.detachKey);
+  const context = session.execContext();
+  if (!options.interactive) return await followExec(context, id, 'cancel');
+  return await withStdin(context, id, () => followExec(context, id, 'cancel'));
 }
 
 async function listExecs(session: Session, options: ListOptions): Promise<void> {

@@ -1,6 +1,7 @@
 import { ApiClient } from '../api/api-client.js';
 import { readConfig, type CliConfig, type ConfigFlags } from '../config.js';
 import type { ExecContext } from '../exec/run-exec.js';
+import type { LocalTerminal } from '../terminal/local-terminal.js';
 import type { Terminal } from '../terminal/terminal.js';
 
 export interface GlobalFlags extends ConfigFlags {
@@ -11,6 +12,7 @@ export interface GlobalFlags extends ConfigFlags {
 export interface Process {
   readonly out: Terminal['out'];
   readonly err: Terminal['err'];
+  readonly local: LocalTerminal;
   onInterrupt(listener: () => void): () => void;
 }
 
@@ -42,6 +44,7 @@ export class Session {
       config: this.config(),
       api: this.api(),
       terminal: this.terminal(),
+      local: this.process.local,
       onInterrupt: (listener) => this.process.onInterrupt(listener),
     };
   }

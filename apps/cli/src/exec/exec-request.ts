@@ -1,3 +1,4 @@
+import type { Size } from '../terminal/local-terminal.js';
 import { CliError } from '../terminal/cli-error.js';
 
 /** The options of `berth exec` as commander gives them. */
@@ -10,6 +11,14 @@ export interface ExecOptions {
   readonly env: readonly string[];
   readonly cwd?: string;
   readonly detach?: boolean;
+  readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly detachKey?: string;
+  readonly user?: string;
+  readonly idleTimeout?: number;
+  readonly queueTimeout?: number;
+  readonly outputMax?: number;
+  readonly allowBackground?: boolean;
 }
 
 /** The body of POST /v1/sandboxes/{id}/execs. */
@@ -19,12 +28,22 @@ export interface ExecBody {
   readonly env?: Readonly<Record<string, string>>;
   readonly workingDirectory?: string;
   readonly timeoutSeconds?: number;
+  readonly idleTimeoutSeconds?: number;
+  readonly queueTimeoutSeconds?: number;
+  readonly outputBytesMax?: number;
+  readonly allowBackground?: boolean;
+  readonly user?: string;
+  readonly stdin?: { readonly kind: 'open' };
+  readonly tty?: Size;
 }
+
+/** Of a terminal that nobody has measured. */
+const SIZE_DEFAULT: Size = { columns: 80, rows: 24 };
 
 const HOW = 'For example: berth exec -- echo hello';
 
-/** Translates the command line; `argv` is what stands after `--`. */
-export function execBodyOf(options: ExecOptions, argv: readonly string[]): ExecBody {
+/** Translates the command line; `argv` is what stands after `--`, `size` that of the terminal here. */
+export function execBodyOf(options: ExecOptions, argv: readonly string[], size?: Size): ExecBody {
   if (options.command === undefined && argv.length === 0) {
     throw new CliError('No command is given: put it after `--`.', HOW);
   }
@@ -36,8 +55,22 @@ export function execBodyOf(options: ExecOptions, argv: readonly string[]): ExecB
     ...(options.command === undefined ? { argv } : { command: options.command }),
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(options.cwd === undefined ? {} : { workingDirectory: options.cwd }),
-    ...(options.timeout === undefined ? {} : { timeoutSeconds: options.timeout }),
+    ...limitsOf(options),
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.tty ? { tty: size ?? SIZE_DEFAULT } : {}),
+    ...(options.interactive && !options.tty ? { stdin: { kind: 'open' } } : {}),
   };
+}
+
+function limitsOf(options: ExecOptions): Partial<ExecBody> {
+  const limits = {
+    timeoutSeconds: options.timeout,
+    idleTimeoutSeconds: options.idleTimeout,
+    queueTimeoutSeconds: options.queueTimeout,
+    outputBytesMax: options.outputMax,
+    allowBackground: options.allowBackground,
+  };
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
 }
 
 function environmentOf(pairs: readonly string[]): Record<string, string> {

@@ -2,6 +2,7 @@ import type { ApiClient } from '../api/api-client.js';
 import { ExecSchema, SandboxCreatedSchema, type ExecResource } from '../api/resources.js';
 import { defaultOwner, type CliConfig } from '../config.js';
 import { streamExec, type StreamEvent } from '../stream/exec-stream.js';
+import type { LocalTerminal } from '../terminal/local-terminal.js';
 import { note, OutputClosedError, write, type Terminal } from '../terminal/terminal.js';
 import type { EndMessage } from '../stream/exec-socket.js';
 import { checkTarget, execBodyOf, type ExecOptions } from './exec-request.js';
@@ -11,6 +12,7 @@ export interface ExecContext {
   readonly config: CliConfig;
   readonly api: ApiClient;
   readonly terminal: Terminal;
+  readonly local: LocalTerminal;
   /** Calls back on every Ctrl+C until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
 }
@@ -22,7 +24,7 @@ export async function startExec(
   argv: readonly string[],
 ): Promise<ExecResource> {
   checkTarget(options);
-  const body = execBodyOf(options, argv);
+  const body = execBodyOf(options, argv, context.local.size());
   const sandboxId = options.sandbox ?? (await ensureSandbox(context, options));
   return await context.api.post(`/v1/sandboxes/${encodeURIComponent(sandboxId)}/execs`, body, ExecSchema);
 }
@@ -75,7 +77,8 @@ async function pass(terminal: Terminal, event: Exclude<StreamEvent, { kind: 'end
   }
 }
 
-function exitOf(terminal: Terminal, execId: string, end: EndMessage): number {
+/** What this process exits with after that end, which is explained where the exit code does not. */
+export function exitOf(terminal: Terminal, execId: string, end: EndMessage): number {
   const startFailureCode = end.exec?.exitRecord?.startFailure?.code;
   const exitCode = exitCodeOf({ ...end, state: end.state as ExecResource['state'], startFailureCode });
   const speaksForItself = end.state === 'succeeded' || (end.state === 'failed' && end.exitCode !== null);

@@ -1,0 +1,1 @@
+export const execPath = (id: string): string => `/v1/execs/${encodeURIComponent(id)}`;
