@@ -1,4 +1,11 @@
-import { add, describeTotals, goOutput, readGoReport, readJestReport } from './test-results.js';
+import {
+  add,
+  describeTotals,
+  goOutput,
+  readFuzzTests,
+  readGoReport,
+  readJestReport,
+} from './test-results.js';
 
 describe('the totals of a test run', () => {
   it('count what jest reports, and a suite that could not be loaded as a failure', () => {
@@ -34,6 +41,14 @@ describe('the totals of a test run', () => {
   it('count a Go package that does not compile as one failure', () => {
     const report = `# berth/broken\nbroken.go:1: syntax error\n${lines([{ Action: 'fail', Package: 'broken' }])}`;
     expect(readGoReport(report)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+
+  it('know the fuzz tests of each Go package from the list that Go prints', () => {
+    const list = 'FuzzOne\nFuzzTwo\nok  \tx/a\t0.01s\n?   \tx/b\t[no test files]\nok  \tx/c\t0.01s\n';
+    expect(readFuzzTests(list)).toEqual([
+      { packageName: 'x/a', name: 'FuzzOne' },
+      { packageName: 'x/a', name: 'FuzzTwo' },
+    ]);
   });
 
   it('add up, and end as one plain line', () => {

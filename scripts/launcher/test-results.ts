@@ -71,6 +71,23 @@ export function readGoReport(text: string): Totals {
   return totals;
 }
 
+/** Reads what `go test -list` prints: the names in a package, then a line that ends it with the name of the package. */
+export function readFuzzTests(
+  text: string,
+): readonly { readonly packageName: string; readonly name: string }[] {
+  const found: { packageName: string; name: string }[] = [];
+  let names: string[] = [];
+  for (const line of text.split('\n')) {
+    const packageName = /^ok\s+(\S+)/.exec(line)?.[1];
+    if (line.startsWith('Fuzz')) names.push(line.trim());
+    else if (packageName !== undefined) {
+      found.push(...names.map((name) => ({ packageName, name })));
+      names = [];
+    }
+  }
+  return found;
+}
+
 /** What failed packages and tests have printed: the rest of the stream is of no interest to a reader. */
 export function goOutput(text: string): string {
   return text

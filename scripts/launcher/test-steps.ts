@@ -8,6 +8,7 @@ import {
   NO_TESTS,
   ONE_FAILURE,
   ONE_PASS,
+  readFuzzTests,
   readGoReport,
   readJestReport,
   type Totals,
@@ -18,6 +19,8 @@ const CHECK_TIMEOUT_MS = 10 * 60 * 1000;
 const TESTS_TIMEOUT_MS = 40 * 60 * 1000;
 const OUTPUT_LINES_MAX = 150;
 const CHAOS_KILLS = 25;
+/** Inputs that each fuzz test tries. A number and not a time, so that a slow machine tries as many. */
+const FUZZ_INPUTS = 20_000;
 
 export interface StepPlace {
   readonly root: string;
@@ -53,7 +56,7 @@ export async function runJest(name: string, script: string, place: StepPlace): P
   return { totals: add(read.totals, ONE_FAILURE), output: tail({ ...result, stdout: '' }) };
 }
 
-/** The runner's vet and tests. */
+/** The runner's vet and tests, and a bounded search by each of its fuzz tests. */
 export async function runGo(place: StepPlace): Promise<StepOutcome> {
   const go = await requireGo('the runner, and runs its tests');
   const cwd = join(place.root, 'runner');
@@ -62,11 +65,26 @@ export async function runGo(place: StepPlace): Promise<StepOutcome> {
   const test = await run('runner', go, ['test', '-json', './...'], { ...place, cwd }, TESTS_TIMEOUT_MS);
   const totals = readGoReport(test.stdout);
   const testTotals = test.code !== 0 && totals.failed === 0 ? add(totals, ONE_FAILURE) : totals;
-  if (add(vetTotals, testTotals).failed === 0) return passed(testTotals);
+  if (add(vetTotals, testTotals).failed === 0) return await runFuzz(go, testTotals, { ...place, cwd });
   const output = [vet.code === 0 ? '' : tail(vet), tail({ ...test, stdout: goOutput(test.stdout) })].join(
     '\n',
   );
   return { totals: add(vetTotals, testTotals), output };
+}
+
+/** What a fuzz test finds it writes into testdata/fuzz beside itself, where the next plain run tries it first. */
+async function runFuzz(go: string, before: Totals, place: StepPlace & { cwd: string }): Promise<StepOutcome> {
+  const listed = await run('runner-fuzz', go, ['test', '-list', '^Fuzz', './...'], place, CHECK_TIMEOUT_MS);
+  const fuzzTests = readFuzzTests(listed.stdout);
+  if (listed.code !== 0 || fuzzTests.length === 0) return { totals: ONE_FAILURE, output: tail(listed) };
+  let totals = before;
+  for (const { packageName, name } of fuzzTests) {
+    const args = ['test', '-run', '^$', '-fuzz', `^${name}$`, '-fuzztime', `${FUZZ_INPUTS}x`, packageName];
+    const result = await run(`runner-${name}`, go, args, place, CHECK_TIMEOUT_MS);
+    if (result.code !== 0) return { totals: add(totals, ONE_FAILURE), output: tail(result) };
+    totals = add(totals, ONE_PASS);
+  }
+  return passed(totals);
 }
 
 /** Kills parts of an installation while commands run in it. Its own output names the seed with which it runs again. */

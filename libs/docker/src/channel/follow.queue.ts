@@ -18,6 +18,7 @@ export class FollowQueue {
   private readonly events: FollowEvent[] = [];
   private credit = FOLLOW_WINDOW_BYTES;
   private failure: Error | undefined;
+  private isOver = false;
   private wake: (() => void) | undefined;
   private settleAcknowledged: (() => void) | undefined;
   /** Resolves when the runner has answered at all. */
@@ -27,6 +28,8 @@ export class FollowQueue {
 
   /** Throws `runner_protocol` if the message breaks the rules of a follow. */
   receive(message: ChannelMessage): void {
+    // What comes after the last message costs no credit, so nothing would bound it.
+    if (this.isOver) throw brokenProtocol('The runner goes on after the end of a follow.');
     switch (message.type) {
       case MESSAGE.result:
         break;
@@ -34,6 +37,7 @@ export class FollowQueue {
         this.events.push(this.framesFrom(message.payload));
         break;
       case MESSAGE.end:
+        this.isOver = true;
         this.events.push({
           kind: 'end',
           exitRecord: exitRecordFrom(Answer.parse(message.payload).object('exitRecord')),
@@ -41,6 +45,7 @@ export class FollowQueue {
         break;
       case MESSAGE.lost: {
         const answer = Answer.parse(message.payload);
+        this.isOver = true;
         this.events.push({
           kind: 'lost',
           endPosition: answer.integer('endPosition'),
@@ -50,6 +55,7 @@ export class FollowQueue {
       }
       case MESSAGE.error: {
         const answer = Answer.parse(message.payload);
+        this.isOver = true;
         this.fail(refusedBy(answer.text('code'), answer.text('message')));
         break;
       }

@@ -177,6 +177,16 @@ describe('a runner channel', () => {
     await expect(all(channel.follow(EXEC_ID, 0, never))).rejects.toMatchObject({ code: 'runner_protocol' });
     await expect(channel.closed).resolves.toMatchObject({ code: 'runner_protocol' });
   });
+
+  it('ends the channel when the runner goes on after the end of a follow', async () => {
+    const { channel } = await open(({ type, requestId }, runner) => {
+      if (type !== MESSAGE.follow) return;
+      const lost = { endPosition: 0, reason: 'supervisor_died' };
+      for (let time = 0; time < 2; time++) runner.say(encodeJsonMessage(MESSAGE.lost, requestId, lost));
+    });
+    await expect(all(channel.follow(EXEC_ID, 0, never))).resolves.toHaveLength(1);
+    await expect(channel.closed).resolves.toMatchObject({ code: 'runner_protocol' });
+  });
 });
 
 function flood(requestId: number, runner: ScriptedRunner): void {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { FUZZ_SEED, mutated, randomFor } from '../../../../test/fakes/fuzzing.js';
 import { decodeFrames, encodeFrame } from './frame.codec.js';
 import { FRAME_PAYLOAD_BYTES_MAX, MalformedFrameError, type FrameStream } from './frame.js';
 
@@ -69,17 +70,20 @@ describe('the frame codec', () => {
     expect(() => encodeFrame({ ...frame, offset: -1, payload: new Uint8Array(1) })).toThrow(RangeError);
   });
 
-  it('answers any bytes with frames or a typed error, and never reads past them', () => {
-    const random = seededRandom(20_260_801);
+  it(`answers any bytes with frames or a typed error, and never reads past them (BERTH_FUZZ_SEED=${FUZZ_SEED})`, () => {
+    const random = randomFor('frames');
     const good = fromHex(vectors.find(({ name }) => name.startsWith('stdout and stderr'))?.bytesHex ?? '');
     for (let round = 0; round < RANDOM_ROUNDS; round++) {
-      const bytes = good.slice(0, Math.floor(random() * (good.length + 1)));
-      for (let flips = Math.floor(random() * 4); flips > 0 && bytes.length > 0; flips--) {
-        bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
-      }
+      const bytes = mutated(random, good);
       const outcome = outcomeOf(() => decodeFrames(bytes));
       if (outcome instanceof Error) expect(outcome).toBeInstanceOf(MalformedFrameError);
-      else expect(outcome.consumed).toBeLessThanOrEqual(bytes.length);
+      else {
+        const { frames, consumed } = outcome;
+        expect(consumed).toBeLessThanOrEqual(bytes.length);
+        expect(frames.map((frame) => toHex(encodeFrame(frame))).join('')).toBe(
+          toHex(bytes.subarray(0, consumed)),
+        );
+      }
     }
   });
 });
@@ -97,15 +101,4 @@ function errorOf(run: () => unknown): Error {
   const outcome = outcomeOf(run);
   if (outcome instanceof Error) return outcome;
   throw new TypeError('Expected an error');
-}
-
-/** mulberry32: the same sequence on every machine, so that a failure can be repeated. */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
