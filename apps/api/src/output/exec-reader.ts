@@ -14,10 +14,11 @@ import {
 } from '#domain';
 import { EXEC_STORE, WAKE_RECEIVER } from '../tokens.js';
 import { WakeUps } from '../waiting/wake-ups.js';
+import { FetchPlaces } from './fetch-places.js';
 import type { OutputStream } from './stream-slices.js';
 
-/** What one look fetches at most: the memory that a reader holds. */
-const READ_BYTES_MAX = 256 * 1_024;
+/** What one look fetches, and at most one chunk more: the memory that a reader holds. */
+const READ_BYTES_MAX = 128 * 1_024;
 const OUTAGE_RETRY_MS = 500;
 /** A reader that follows outlives an outage of the database up to this long; then its client must come again. */
 const OUTAGE_MS_MAX = 60_000;
@@ -48,6 +49,8 @@ export interface ReadOptions {
  */
 @Injectable()
 export class ExecReader {
+  private readonly fetches = new FetchPlaces();
+
   constructor(
     @Inject(EXEC_STORE) private readonly execs: ExecStore,
     @Inject(WAKE_RECEIVER) private readonly receiver: WakeReceiver,
@@ -80,7 +83,9 @@ export class ExecReader {
     while (cursor.at < source.committed(exec) && !options.signal.aborted) {
       const release = await options.turn?.();
       try {
-        const chunks = await patiently(options, () => source.fetch(this.execs, exec.id, cursor.at));
+        const chunks = await patiently(options, () =>
+          this.fetches.during(() => source.fetch(this.execs, exec.id, cursor.at)),
+        );
         if (chunks.length === 0) throw gap(exec, cursor.at);
         for (const chunk of chunks) {
           if (source.start(chunk) > cursor.at) throw gap(exec, cursor.at);

@@ -8,6 +8,9 @@ import { beyondTheEnd, rangeOf, type ByteRange } from './byte-range.js';
 import { ExecReader, type ReaderEvent } from './exec-reader.js';
 import { slicesOf, type OutputStream } from './stream-slices.js';
 
+/** What is handed to the connection at a time. */
+const PIECE_BYTES = 64 * 1_024;
+
 export interface OutputRequest {
   readonly stream: OutputStream;
   readonly from: number | undefined;
@@ -55,7 +58,10 @@ export class OutputService {
       follow: range.to === Number.POSITIVE_INFINITY,
       signal: AbortSignal.any([call.signal, this.draining.signal]),
     });
-    return Readable.from(bytesOf(events, stream, range), { objectMode: false });
+    return Readable.from(bytesOf(events, stream, range), {
+      objectMode: false,
+      highWaterMark: PIECE_BYTES,
+    });
   }
 }
 
@@ -74,6 +80,12 @@ function wantedOf(
   return { status: 200, range: { from: from ?? 0, to: totalBytes } };
 }
 
+/** Copies: a view that waits in a socket would keep the whole chunk that it shows. */
+function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let from = 0; from < bytes.byteLength; from += PIECE_BYTES)
+    yield new Uint8Array(bytes.subarray(from, from + PIECE_BYTES));
+}
+
 /** Ends normally only when every byte was sent; an answer that is cut must not look complete. */
 async function* bytesOf(
   events: AsyncIterable<ReaderEvent>,
@@ -88,7 +100,7 @@ async function* bytesOf(
     for (const slice of slicesOf(event.chunk, stream, at)) {
       const wanted = slice.subarray(0, to - at);
       at += wanted.byteLength;
-      if (wanted.byteLength > 0) yield wanted;
+      yield* piecesOf(wanted);
       if (at === to) return;
     }
   }
