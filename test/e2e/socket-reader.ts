@@ -42,7 +42,7 @@ class Recorder {
     url.protocol = 'ws:';
     const socket = new WebSocket(url, { headers: secretHeader() });
     const timer = setTimeout(() => socket.terminate(), Math.max(0, giveUpAt - Date.now()));
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
       socket.on('open', () => {
         this.connections += 1;
         socket.send(
@@ -50,8 +50,13 @@ class Recorder {
         );
       });
       socket.on('message', (data: Buffer, isBinary) => {
-        if (isBinary) this.takeOutput(data);
-        else if (this.takeMessage(JSON.parse(data.toString()) as Record<string, unknown>)) socket.close();
+        if (isBinary) return this.takeOutput(data);
+        try {
+          if (this.takeMessage(JSON.parse(data.toString()) as Record<string, unknown>)) socket.close();
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+          socket.close();
+        }
       });
       socket.on('error', () => undefined);
       socket.on('close', () => resolve());
@@ -65,8 +70,10 @@ class Recorder {
     this.position = Number(data.readBigUInt64BE(5));
   }
 
-  /** True at the end. */
+  /** True where this socket has nothing more to give: at the end, or for a client that must come again. */
   private takeMessage(message: Record<string, unknown>): boolean {
+    if (message['t'] === 'err' && message['code'] === 'dependency_unavailable')
+      return message['retrying'] !== true;
     if (message['t'] === 'err') throw new Error(`The socket answered ${JSON.stringify(message)}`);
     if (message['t'] === 'ev' && typeof message['state'] === 'string') this.states.push(message['state']);
     if (message['t'] !== 'end') return false;
