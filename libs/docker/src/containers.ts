@@ -1,5 +1,12 @@
 import type Docker from 'dockerode';
-import { DomainError, parseSandboxId, type ContainerView, type SandboxId, type SandboxRef } from '#domain';
+import {
+  DomainError,
+  isDomainError,
+  parseSandboxId,
+  type ContainerView,
+  type SandboxId,
+  type SandboxRef,
+} from '#domain';
 import { STOP_TIMEOUT_SECONDS } from './container-body.js';
 import { missingView, viewOf } from './container-view.js';
 import type { EngineClient } from './engine-client.js';
@@ -74,6 +81,18 @@ export class Containers {
     const found = await this.inspectByName(this.names.container(ref));
     if (found === undefined || !this.names.ownsSandbox(found.Config.Labels, ref)) return missingView(ref);
     return viewOf(ref, found);
+  }
+
+  /** Throws `dependency_unavailable` where the engine, or containerd behind it, does not get through to a container. */
+  async requireReach(containerId: string): Promise<void> {
+    const container = this.engine.docker.getContainer(containerId);
+    try {
+      // A ping is answered by an engine that has lost containerd; this is not.
+      await this.engine.call('look into a container', (abortSignal) => container.top({ abortSignal }));
+    } catch (error) {
+      // Any other refusal is an answer: the container has ended, or there is no `ps` on the host.
+      if (isDomainError(error, 'dependency_unavailable')) throw error;
+    }
   }
 
   /** Every container of a sandbox on this host. */

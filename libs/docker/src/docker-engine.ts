@@ -136,8 +136,8 @@ export class DockerEngine implements ContainerEngine {
     try {
       return await openRunnerChannel(this.engine.docker.getContainer(containerId));
     } catch (error) {
-      // A silent runner and an engine that has gone are different things to whoever counts the silence.
-      await this.engine.ping();
+      // A silent runner and an engine that cannot reach it are different things to whoever counts the silence.
+      await this.containers.requireReach(containerId);
       throw error;
     }
   }
