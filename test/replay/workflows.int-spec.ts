@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { uuidv7 } from 'uuidv7';
 import type { RunExecResult } from '#activities';
-import { execId, hostId, operationId, ownerId, sandboxId, START_STEPS, tenantId } from '#domain';
+import { execId, hostId, limits, operationId, ownerId, sandboxId, START_STEPS, tenantId } from '#domain';
 import {
   CANCEL_SIGNAL,
   CONTROL_TASK_QUEUE,
@@ -236,6 +236,18 @@ describe('the start Workflow', () => {
       if (step === 'create_container') {
         await keepHistory(namespace, 'start-parked-then-retried', handle.workflowId);
       }
+    });
+  });
+
+  it('leaves a step to its host for a day, and its failures to the count of the Activity', async () => {
+    await withScriptedWorkers(namespace, script([]), async () => {
+      const handle = await startOperation();
+      await handle.result();
+      const { events } = await handle.fetchHistory();
+      const scheduled = events?.map((event) => event.activityTaskScheduledEventAttributes);
+      const step = scheduled?.find((attributes) => attributes?.activityType?.name === 'startContainer');
+      expect(Number(step?.scheduleToStartTimeout?.seconds) * 1_000).toBe(limits.STEP_MS_MAX);
+      expect(step?.retryPolicy?.maximumAttempts ?? 0).toBe(0);
     });
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { DomainError } from '#domain';
+import { CancelledFailure } from '@temporalio/common';
+import { DomainError, limits } from '#domain';
 import { SuspendedError } from './exec/reach.js';
-import { throughOutages } from './step.js';
+import { throughOutages, withAttemptsCounted } from './step.js';
 
 const away = (dependency: 'postgres' | 'docker'): DomainError =>
   new DomainError('dependency_unavailable', 'It does not answer.', { dependency });
@@ -46,5 +47,26 @@ describe('a step', () => {
     const reason = new Error('The worker shuts down.');
     shutdown.abort(reason);
     await expect(waiting).rejects.toBe(reason);
+  });
+});
+
+describe('the attempts of a step', () => {
+  const fails = (error: Error) => () => Promise.reject(error);
+  const silent = new DomainError('runner_unreachable', 'It is silent.');
+
+  it('are repeated while they are few', async () => {
+    const attempt = withAttemptsCounted(limits.STEP_ATTEMPTS_MAX - 1, fails(silent));
+    await expect(attempt).rejects.toMatchObject({ type: 'runner_unreachable', nonRetryable: false });
+  });
+
+  it('end with a failure of the step itself, whoever lost the ones before', async () => {
+    const attempt = withAttemptsCounted(limits.STEP_ATTEMPTS_MAX, fails(silent));
+    await expect(attempt).rejects.toMatchObject({ type: 'runner_unreachable', nonRetryable: true });
+  });
+
+  it('leave a cancellation what it is', async () => {
+    const canceled = new CancelledFailure('The worker shuts down.');
+    const attempt = withAttemptsCounted(limits.STEP_ATTEMPTS_MAX, fails(canceled));
+    await expect(attempt).rejects.toBe(canceled);
   });
 });

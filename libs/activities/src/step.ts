@@ -1,6 +1,8 @@
-import { failureFrom, isDomainError, type OperationStore, type WakeSender } from '#domain';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { failureFrom, isDomainError, limits, type OperationStore, type WakeSender } from '#domain';
 import type { StepInput } from './contract.js';
 import { SuspendedError } from './exec/reach.js';
+import { activityFailureFrom } from './failures.js';
 import { Backoff } from './patience.js';
 
 /** An outage that lasts longer than this is for people to look at. */
@@ -42,6 +44,20 @@ export async function throughOutages(signal: AbortSignal, attempt: () => Promise
       if (!isOutage(error) || performance.now() > giveUpAt) throw error;
       await backoff.pause(signal);
     }
+  }
+}
+
+/**
+ * Makes the failure of a late attempt final, so that the run parks. The count is kept here and not in the retry policy,
+ * which would count attempts that died with their worker, too.
+ */
+export async function withAttemptsCounted<T>(attemptNo: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = activityFailureFrom(error);
+    if (attemptNo < limits.STEP_ATTEMPTS_MAX || failure instanceof CancelledFailure) throw failure;
+    throw ApplicationFailure.fromError(failure, { nonRetryable: true });
   }
 }
 

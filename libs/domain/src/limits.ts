@@ -48,7 +48,10 @@ export const PAGE_SIZE_MAX = 200;
 
 export const PARK_DEADLINE_MS = 7 * 24 * 3_600 * SECOND_MS;
 export const PARKS_PER_RUN_MAX = 20;
+/** A step that has failed this often parks. An attempt that was lost with its worker is no failure of the step. */
 export const STEP_ATTEMPTS_MAX = 4;
+/** How long a step waits for its host, and is tried again on it, before it parks as `host_lost`. */
+export const STEP_MS_MAX = 24 * 3_600 * SECOND_MS;
 
 export const HOST_LEASE_MS = 30 * SECOND_MS;
 export const HOST_LEASE_RENEW_MS = 5 * SECOND_MS;

@@ -5,11 +5,8 @@ import { OP_STATE } from './attributes.js';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, type OperationInput, type OperationResult } from './contract.js';
 import { AbortedError, OperationRun } from './operation-run.js';
 
-const STEP_RETRY = {
-  initialInterval: '500ms',
-  maximumInterval: '5s',
-  maximumAttempts: limits.STEP_ATTEMPTS_MAX,
-};
+/** How often is for the Activity to say, which knows a failure of the step from an attempt that was lost with its worker. */
+const STEP_RETRY = { initialInterval: '500ms', maximumInterval: '5s' } as const;
 
 /**
  * Brings a sandbox up: a container of a new generation with a runner that answers, and then its queue opens. Each step
@@ -25,7 +22,7 @@ export async function startSandbox(input: OperationInput): Promise<OperationResu
     taskQueue: hostTaskQueue(input.hostId),
     startToCloseTimeout: '15m',
     heartbeatTimeout: '12s',
-    scheduleToStartTimeout: '60s',
+    scheduleToCloseTimeout: limits.STEP_MS_MAX,
     retry: STEP_RETRY,
   });
   const ref = { operationId: input.operationId, sandboxId: input.sandboxId };

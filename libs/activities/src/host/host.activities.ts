@@ -18,7 +18,7 @@ import { reach, SuspendedError } from '../exec/reach.js';
 import type { ExecSupervisor } from '../exec/exec-supervisor.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
-import { recordedStep, throughOutages } from '../step.js';
+import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
 
 export interface HostActivityPorts {
   readonly sandboxes: SandboxStore;
@@ -38,9 +38,11 @@ export function createHostActivities(ports: HostActivityPorts): HostActivities {
     input: StepInput,
     work: (sandbox: Sandbox) => Promise<void>,
   ): Promise<void> =>
-    withHeartbeat(() =>
-      throughOutages(Context.current().cancellationSignal, () =>
-        recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId))),
+    withAttemptsCounted(Context.current().info.attempt, () =>
+      withHeartbeat(() =>
+        throughOutages(Context.current().cancellationSignal, () =>
+          recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId))),
+        ),
       ),
     );
 
