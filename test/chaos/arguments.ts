@@ -19,7 +19,8 @@ Usage: npm run chaos -- exec [options]
   --minutes M       kill no more after M minutes
   --in-flight N     how many commands are kept running (default ${IN_FLIGHT_DEFAULT})
   --only NAMES      a comma-separated list of what is killed: api, worker, temporal, postgres, minio, dockerd, containerd,
-                    init, container, supervisor
+                    init, container, supervisor; of the lines that are cut: api-postgres, worker-postgres, api-temporal,
+                    worker-temporal, worker-minio; machine: all of it at once
   --state-dir DIR   use the installation that runs from DIR instead of one of its own
   --port-base PORT  the first port of its own installation (default ${PORT_BASE_DEFAULT})
   --keep            leave its own installation and its files behind, to look at
@@ -27,8 +28,9 @@ Usage: npm run chaos -- exec [options]
   --json            the result as JSON on stdout, progress on stderr
   --help            this text
 
-It needs root: it kills processes in sandboxes and reads their volumes past Berth. The exit code is 1 when anything was
-violated.`;
+It needs root: it kills processes in sandboxes and reads their volumes past Berth. Its own installation has a network
+namespace of its own, without a way out: run npm start or npm test once before, so that nothing has to be fetched. The
+exit code is 1 when anything was violated.`;
 
 export interface ChaosOptions {
   readonly kills: number;

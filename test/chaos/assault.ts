@@ -1,11 +1,14 @@
 import { once, type EventEmitter } from 'node:events';
 import type { Harm } from './harm.js';
 import type { Injury, Target } from './injury.js';
-import { pause, textOf } from './pause.js';
+import { pause, textOf, until } from './pause.js';
 import type { Random } from './random.js';
 
-const GAP_MS_MIN = 1_000;
-const GAP_MS_MAX = 6_000;
+const GAP_MS_MIN = 100;
+const GAP_MS_MAX = 2_000;
+/** What was killed before is back before the next kill, unless it takes longer than this. */
+const BACK_WITHIN_MS = 5_000;
+const BACK_LOOK_MS = 100;
 const TWO_AT_ONCE_CHANCE = 0.15;
 const STOP_CHANCE = 0.35;
 const AIMED_CHANCE = 0.5;
@@ -14,11 +17,15 @@ const AIM_DELAY_MS_MAX = 150;
 /** With more than so many parts stopped at once there would be nothing left to test. */
 const OPEN_STOPS_MAX = 2;
 const MOMENTS = ['posting', 'accepted', 'ended'] as const;
+/** How often each is chosen; all others are chosen once as often. After a loss of power everything starts anew, which takes long. */
+const WEIGHTS: Partial<Record<Target, number>> = { machine: 0.35 };
 
 export interface AssaultOptions {
   readonly kills: number;
   readonly deadlineMs: number;
   readonly targets: readonly Target[];
+  /** True when everything answers again. */
+  readonly isBack: () => Promise<boolean>;
   readonly onInjury: (injury: Injury) => void;
 }
 
@@ -44,6 +51,7 @@ export class Assault {
       await this.aim(signal);
       const count = this.random.chance(TWO_AT_ONCE_CHANCE) ? 2 : 1;
       for (let one = 0; one < count && this.injuries.length < kills; one++) await this.hurt();
+      await until(this.options.isBack, BACK_WITHIN_MS, BACK_LOOK_MS);
       while (this.stopped.size >= OPEN_STOPS_MAX) await Promise.race(this.healing);
     }
   }
@@ -66,8 +74,9 @@ export class Assault {
   }
 
   private async hurt(): Promise<void> {
-    const target = this.random.pick(this.options.targets);
-    const mode = this.random.chance(STOP_CHANCE) ? 'stop' : 'kill';
+    const choices = this.options.targets.map((name) => ({ name, weight: WEIGHTS[name] ?? 1 }));
+    const { name: target } = this.random.weighted(choices);
+    const mode = this.harm.modeFor(target, this.random.chance(STOP_CHANCE) ? 'stop' : 'kill');
     if (this.stopped.has(target)) return;
     const atMs = Date.now();
     const harmed = await this.harm.do(target, mode, this.quick.signal);
@@ -84,14 +93,16 @@ export class Assault {
     };
     this.injuries.push(injury);
     this.options.onInjury(injury);
-    if (mode === 'stop') this.stopped.add(target);
+    if (mode !== 'kill') this.stopped.add(target);
     const healing = harmed.healed
       .catch((error: unknown) => void this.problems.push(textOf(error)))
       .finally(() => {
         injury.untilMs = Date.now();
-        if (mode === 'stop') this.stopped.delete(target);
+        this.stopped.delete(target);
         this.healing.delete(healing);
       });
     this.healing.add(healing);
+    // Without power there is nothing to hurt.
+    if (target === 'machine') await healing;
   }
 }

@@ -57,6 +57,8 @@ const failed: ExecBody = {
 const lost: ExecBody = { ...failed, state: 'lost', exitCode: null, exitRecord: null, stdoutBytes: 40 };
 const testimony: Testimony = {
   starts: 1,
+  startedAtMs: 1_000,
+  wroteAtMs: 1_001,
   end: 'exit 3',
   endedAtMs: 2_000,
   stdin: Buffer.alloc(0),
@@ -142,6 +144,24 @@ describe('a lost exec', () => {
     expect(verdict({ end: lost, shown, injuries: [injury] })).toEqual(['wrong end']);
   });
 
+  it('is right where the whole machine was lost', () => {
+    const injury = killed({ target: 'machine', sandboxId: undefined });
+    expect(verdict({ end: lost, shown, injuries: [injury] })).toEqual([]);
+  });
+
+  it('is wrong where its record was on the disk long before its container was killed', () => {
+    const injury = killed({ atMs: 9_000 });
+    expect(verdict({ end: lost, shown, injuries: [injury] })).toEqual(['wrong end']);
+    const stopped = killed({ mode: 'stop', atMs: 1_500, untilMs: 8_999 });
+    expect(verdict({ end: lost, shown, injuries: [stopped, injury] })).toEqual([]);
+  });
+
+  it('may have seen its input end with its supervisor', () => {
+    const cut = { ...testimony, sawEndOfStdin: true };
+    const given = { ...program, stdinBytes: 5_000 };
+    expect(verdict({ program: given, end: lost, shown, testimony: cut, injuries: [killed({})] })).toEqual([]);
+  });
+
   it('has no exit code', () => {
     expect(verdict({ end: { ...lost, exitCode: 0 }, shown, injuries: [killed({})] })).toEqual(['exit code']);
   });
@@ -167,7 +187,8 @@ describe('the input of an exec', () => {
 });
 
 describe('an exec that was not started', () => {
-  const end: ExecBody = { ...lost, state: 'not_started', stdoutBytes: 0 };
+  const failure = { code: 'dependency_unavailable', message: 'Temporal does not answer.' };
+  const end: ExecBody = { ...lost, state: 'not_started', stdoutBytes: 0, failure };
   const shown = { stdout: 0, stderr: 0 };
   const nothing: Testimony = { ...testimony, starts: 0, end: undefined };
 
@@ -177,11 +198,39 @@ describe('an exec that was not started', () => {
     );
   });
 
+  it('is not explained by the time it has waited', () => {
+    const waited = { code: 'invalid_state', message: 'Its sandbox did not take it in time.' };
+    const late = { ...end, failure: waited };
+    expect(verdict({ end: late, shown, testimony: nothing, injuries: [killed({})] })).toEqual(['wrong end']);
+  });
+
   it('must not have run', () => {
     expect(verdict({ end, shown, injuries: [killed({ target: 'temporal' })] })).toEqual(['wrong end']);
   });
 
-  it('needs a reason', () => {
-    expect(verdict({ end, shown, testimony: nothing })).toEqual(['wrong end']);
+  it.each([
+    ['Temporal does not answer.', killed({ target: 'minio' })],
+    ['The sandbox stopped before the command was started.', killed({ sandboxId: 'sandbox-2' })],
+  ])('needs a reason that is one: %s', (message, injury) => {
+    const other = { ...end, failure: { code: 'container_missing', message } };
+    expect(verdict({ end: other, shown, testimony: nothing })).toEqual(['wrong end']);
+    expect(verdict({ end: other, shown, testimony: nothing, injuries: [injury] })).toEqual(['wrong end']);
+  });
+});
+
+describe('an exec that has timed out', () => {
+  const limited: Program = { ...program, timeoutSeconds: 5 };
+  const ended = (seconds: number): ExecBody => ({
+    ...failed,
+    state: 'timed_out',
+    finishedAt: new Date(1_000 + seconds * 1_000).toISOString(),
+  });
+
+  it('has run as long as it may', () => {
+    expect(verdict({ program: limited, end: ended(5.1) })).toEqual([]);
+  });
+
+  it('was not cut short', () => {
+    expect(verdict({ program: limited, end: ended(3) })).toEqual(['wrong end']);
   });
 });

@@ -1,6 +1,6 @@
 import type { ExecBody } from './client.js';
 import { ExpectedStream, type StreamName } from './expected-bytes.js';
-import type { Injury } from './injury.js';
+import { hurtsSandbox, type Injury, type Target } from './injury.js';
 import type { Program } from './programs.js';
 import type { Misreading } from './readings.js';
 import type { Violation, ViolationKind } from './violation.js';
@@ -21,6 +21,15 @@ export interface Case {
   /** What was done to anything during its life. */
   readonly injuries: readonly Injury[];
 }
+
+/** How long after its program's end an exec may be without a record on the disk. */
+const RECORD_WITHIN_MS = 5_000;
+const TIMEOUT_TOLERANCE_MS = 500;
+/** Which injuries can be meant when Berth says that it could not reach what it needs. */
+const DEPENDENCIES: readonly { readonly words: RegExp; readonly targets: readonly Target[] }[] = [
+  { words: /Temporal/, targets: ['temporal', 'api-temporal', 'machine'] },
+  { words: /database/, targets: ['postgres', 'api-postgres', 'worker-postgres', 'machine'] },
+];
 
 const MISREADING_KINDS: Record<Misreading['kind'], ViolationKind> = {
   'wrong bytes': 'lost bytes',
@@ -66,7 +75,7 @@ function judgeEnd(facts: Case, violate: Violate): void {
   switch (end.state) {
     case 'succeeded':
     case 'failed':
-      if (end.exitRecord?.reason === 'sandbox_stopped' && wasContainerHurt(facts)) return;
+      if (end.exitRecord?.reason === 'sandbox_stopped' && wasSandboxHurt(facts)) return;
       if (said !== testimony.end) {
         violate(
           'exit code',
@@ -78,8 +87,7 @@ function judgeEnd(facts: Case, violate: Violate): void {
       }
       return;
     case 'timed_out':
-      if (program.timeoutSeconds === undefined && program.idleTimeoutSeconds === undefined)
-        violate('wrong end', 'it is timed_out, and had no timeout');
+      judgeTimeout(facts, violate);
       return;
     case 'canceled':
       if (program.cancelAfterMs === undefined)
@@ -95,9 +103,8 @@ function judgeEnd(facts: Case, violate: Violate): void {
       if (end.exitCode !== null || end.signal !== null) violate('exit code', `it is lost with ${said}`);
       return;
     case 'not_started':
-      if (facts.injuries.length === 0) {
-        violate('wrong end', `it was not started, and nothing was killed: ${JSON.stringify(end.failure)}`);
-      }
+      if (!mayBeUnstarted(facts))
+        violate('wrong end', `it was not started without a cause: ${JSON.stringify(end.failure)}`);
       if (end.exitCode !== null) violate('exit code', `it was not started, and has ${said}`);
       return;
     default:
@@ -146,19 +153,40 @@ function saidEnd(end: ExecBody): string {
   return end.signal === null ? 'neither code nor signal' : `signal ${end.signal}`;
 }
 
-/** Only what kills the exec's own processes, during its life, can make its end unknown. */
-function wasLosable({ injuries, sandboxId, program, askedAtMs }: Case): boolean {
+/**
+ * Only what kills the exec's own processes, during its life, can make its end unknown: from the request on, and not long
+ * after the program's own end, when the record of it is on the disk. A supervisor that was stopped may write it later.
+ */
+function wasLosable({ injuries, sandboxId, program, askedAtMs, testimony }: Case): boolean {
+  const concerns = (injury: Injury): boolean =>
+    hurtsSandbox(injury, sandboxId) || (injury.target === 'supervisor' && injury.execKey === program.key);
+  const wasStopped = injuries.some((injury) => injury.mode === 'stop' && concerns(injury));
+  const recordedBy = wasStopped ? Infinity : (testimony.endedAtMs ?? Infinity) + RECORD_WITHIN_MS;
   return injuries.some(
     (injury) =>
-      injury.mode === 'kill' &&
-      injury.atMs >= askedAtMs &&
-      ((injury.target === 'supervisor' && injury.execKey === program.key) ||
-        (isContainer(injury) && injury.sandboxId === sandboxId)),
+      injury.mode === 'kill' && injury.atMs >= askedAtMs && injury.atMs <= recordedBy && concerns(injury),
   );
 }
 
-function wasContainerHurt({ injuries, sandboxId }: Case): boolean {
-  return injuries.some((injury) => isContainer(injury) && injury.sandboxId === sandboxId);
+function wasSandboxHurt({ injuries, sandboxId }: Case): boolean {
+  return injuries.some((injury) => hurtsSandbox(injury, sandboxId));
 }
 
-const isContainer = ({ target }: Injury): boolean => target === 'container' || target === 'init';
+/** What was not started says why, and that must be something that was done. */
+function mayBeUnstarted({ end, injuries, sandboxId }: Case): boolean {
+  const dependency = DEPENDENCIES.find(({ words }) => words.test(end.failure?.message ?? ''));
+  if (dependency !== undefined) return injuries.some(({ target }) => dependency.targets.includes(target));
+  return end.failure?.code === 'container_missing' && injuries.some((one) => hurtsSandbox(one, sandboxId));
+}
+
+/** No limit of time strikes before its time. */
+function judgeTimeout({ program, end, testimony }: Case, violate: Violate): void {
+  const limits = [program.timeoutSeconds, program.idleTimeoutSeconds].filter((limit) => limit !== undefined);
+  const { startedAtMs } = testimony;
+  if (limits.length === 0) violate('wrong end', 'it is timed_out, and had no timeout');
+  if (startedAtMs === undefined || end.finishedAt === null) return;
+  const ranMs = Date.parse(end.finishedAt) - startedAtMs;
+  // The supervisor's clock begins a moment before the program can note its start.
+  if (ranMs + TIMEOUT_TOLERANCE_MS < Math.min(...limits) * 1_000)
+    violate('wrong end', `it is timed_out after ${ranMs} ms, and may run ${Math.min(...limits)} s`);
+}

@@ -36,6 +36,7 @@ export class Flight {
   readonly readings: Readings;
   readonly violations: Violation[] = [];
   readonly askedAtMs = Date.now();
+  acceptedAtMs: number | undefined;
   execId: string | undefined;
   refusal: string | undefined;
   end: ExecBody | undefined;
@@ -58,6 +59,7 @@ export class Flight {
   async run(): Promise<void> {
     await this.send();
     if (this.execId === undefined) return;
+    this.acceptedAtMs = Date.now();
     this.place.moments.emit('accepted');
     const landing = new AbortController();
     const readers = this.startReaders(this.execId, landing.signal);

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Installation } from './installation.js';
 import { EngineError } from './engine.js';
-import type { Injury, Target } from './injury.js';
+import { Cuts } from './cuts.js';
+import type { Mode, Target } from './injury.js';
 import { pause, until } from './pause.js';
+import { cutPower } from './power.js';
 import { allProcesses, descendantsOf, send, startTimeOf, type SeenProcess } from './processes.js';
 import type { Random } from './random.js';
 
@@ -34,20 +36,31 @@ interface Frozen {
 
 /** Kills and stops parts of one installation, and nothing else: processes of its run.json and those in its sandboxes. */
 export class Harm {
+  private readonly cuts: Cuts;
+
   constructor(
     private readonly installation: Installation,
     private readonly sandboxIds: ReadonlySet<string>,
     private readonly keyPattern: RegExp,
     private readonly random: Random,
-  ) {}
+  ) {
+    this.cuts = Cuts.open(installation);
+  }
 
   get targets(): Target[] {
     const processes = this.installation.components as Target[];
-    return [...processes, 'init', 'container', 'supervisor'];
+    const whole: Target[] = this.installation.isOwn ? ['machine'] : [];
+    return [...processes, 'init', 'container', 'supervisor', ...this.cuts.targets, ...whole];
+  }
+
+  /** What can be done to a target: a line is cut, a machine loses its power, all else is killed or stopped. */
+  modeFor(target: Target, wanted: 'kill' | 'stop'): Mode {
+    if (this.cuts.targets.includes(target)) return 'cut';
+    return target === 'machine' ? 'kill' : wanted;
   }
 
   /** Undefined where there is nothing to hurt at this moment. */
-  async do(target: Target, mode: Injury['mode'], quick: AbortSignal): Promise<Harmed | undefined> {
+  async do(target: Target, mode: Mode, quick: AbortSignal): Promise<Harmed | undefined> {
     switch (target) {
       case 'init':
         return this.hurtInit(mode, quick);
@@ -55,12 +68,15 @@ export class Harm {
         return await this.hurtContainer(mode, quick);
       case 'supervisor':
         return this.hurtSupervisor(mode, quick);
+      case 'machine':
+        return this.hurtMachine();
       default:
+        if (mode === 'cut') return this.cuts.begin(target, this.stopMs(), quick);
         return this.hurtProcess(target, mode, quick);
     }
   }
 
-  private hurtProcess(target: Target, mode: Injury['mode'], quick: AbortSignal): Harmed | undefined {
+  private hurtProcess(target: Target, mode: Mode, quick: AbortSignal): Harmed | undefined {
     const pid = this.installation.pidOf(target);
     if (pid === undefined) return undefined;
     const below = FORKING.includes(target) ? descendantsOf(pid) : [];
@@ -73,7 +89,12 @@ export class Harm {
     return send(pid, 'SIGKILL') ? done(`process ${pid}`) : undefined;
   }
 
-  private hurtInit(mode: Injury['mode'], quick: AbortSignal): Harmed | undefined {
+  private hurtMachine(): Harmed {
+    const count = cutPower(this.installation);
+    return { detail: `${count} processes, then npm start`, healed: this.installation.startAgain() };
+  }
+
+  private hurtInit(mode: Mode, quick: AbortSignal): Harmed | undefined {
     const inits = this.inits();
     if (inits.length === 0) return undefined;
     const { pid, sandboxId } = this.random.pick(inits);
@@ -87,7 +108,7 @@ export class Harm {
     };
   }
 
-  private async hurtContainer(mode: Injury['mode'], quick: AbortSignal): Promise<Harmed | undefined> {
+  private async hurtContainer(mode: Mode, quick: AbortSignal): Promise<Harmed | undefined> {
     const { engine, instanceId } = this.installation;
     const running = (await engine.containers(instanceId).catch(() => [])).filter(
       ({ State, Labels }) => State === 'running' && this.sandboxIds.has(Labels['berth.sandbox'] ?? ''),
@@ -118,7 +139,7 @@ export class Harm {
     await this.insist(`unpause ${id}`, () => this.installation.engine.act(id, 'unpause'));
   }
 
-  private hurtSupervisor(mode: Injury['mode'], quick: AbortSignal): Harmed | undefined {
+  private hurtSupervisor(mode: Mode, quick: AbortSignal): Harmed | undefined {
     const all = allProcesses();
     const inits = new Map(this.inits().map(({ pid, sandboxId }) => [pid, sandboxId]));
     const busy = all.filter(
@@ -163,7 +184,7 @@ export class Harm {
 
   /** Short ones are more frequent than long ones. */
   private stopMs(): number {
-    return STOP_MS_MIN + (STOP_MS_MAX - STOP_MS_MIN) * this.random.unit() ** 2;
+    return Math.round(STOP_MS_MIN + (STOP_MS_MAX - STOP_MS_MIN) * this.random.unit() ** 2);
   }
 
   private planDockerStart(): { text: string; after: (start: () => Promise<void>) => Promise<void> } {

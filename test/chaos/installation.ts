@@ -2,7 +2,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Engine } from './engine.js';
+import { OWN_NETWORK } from './own-network.js';
 import { pause, until } from './pause.js';
+import { startTimeOf } from './processes.js';
 
 const START_TIMEOUT_MS = 20 * 60_000;
 const STOP_TIMEOUT_MS = 180_000;
@@ -13,31 +15,50 @@ const OWN_STATE_DIRECTORY = '.berth-chaos';
 /** What run.json says, as far as it is needed here. */
 interface Run {
   readonly phase: string;
-  readonly apiUrl: string;
+  readonly apiUrl?: string;
   readonly dockerHost: string;
   readonly instanceId: string;
   readonly temporalUiUrl?: string;
+  readonly temporalAddress: string;
+  readonly s3Endpoint: string;
   readonly supervisor: { readonly pid: number };
-  readonly processes: Readonly<Record<string, { readonly pid: number } | undefined>>;
+  readonly processes: Readonly<Record<string, RunProcess | undefined>>;
+}
+
+interface RunProcess {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** What can be done with an installation that is our own. */
+interface Ownership {
+  readonly start: () => Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 /** A running Berth: where it answers, and which processes it has. Read again at each question, as they change with each kill. */
 export class Installation {
   readonly adminSecret: string;
   readonly engine: Engine;
+  private readonly parts: readonly string[];
+  private lastApiUrl: string;
 
   constructor(
     readonly stateDirectory: string,
-    private readonly remove: () => Promise<void>,
+    private readonly ownership?: Ownership,
   ) {
     this.adminSecret = (
       readJson(join(stateDirectory, 'secrets.json')) as { adminSecret: string }
     ).adminSecret;
     this.engine = new Engine(this.run.dockerHost);
+    this.parts = this.components;
+    this.lastApiUrl = this.run.apiUrl ?? '';
   }
 
+  /** While it starts again after a loss of power, clients ask where it was. */
   get apiUrl(): string {
-    return this.run.apiUrl;
+    this.lastApiUrl = this.run.apiUrl ?? this.lastApiUrl;
+    return this.lastApiUrl;
   }
 
   get instanceId(): string {
@@ -53,8 +74,40 @@ export class Installation {
     return Object.keys(this.run.processes);
   }
 
+  /** Of the living: run.json may name one that has just died, and its number may be another's by now. */
   pidOf(component: string): number | undefined {
-    return this.run.processes[component]?.pid;
+    const found = this.run.processes[component];
+    return found !== undefined && startTimeOf(found.pid) === found.startTime ? found.pid : undefined;
+  }
+
+  /** The launcher and everything that it keeps alive. */
+  get ownPids(): number[] {
+    const { supervisor } = this.run;
+    return [supervisor.pid, ...this.components.map((name) => this.pidOf(name))].filter(
+      (pid) => pid !== undefined,
+    );
+  }
+
+  get temporalPort(): number {
+    return portOf(`tcp://${this.run.temporalAddress}`);
+  }
+
+  get objectStoragePort(): number {
+    return portOf(this.run.s3Endpoint);
+  }
+
+  /** Ours is alone in its network, so that packets can be dropped there without hurting anybody. */
+  get isInOwnNetwork(): boolean {
+    return this.ownership !== undefined && process.env[OWN_NETWORK] !== undefined;
+  }
+
+  get isOwn(): boolean {
+    return this.ownership !== undefined;
+  }
+
+  /** As a person does after a power cut. */
+  async startAgain(): Promise<void> {
+    await this.ownership?.start();
   }
 
   async isReady(): Promise<boolean> {
@@ -68,8 +121,13 @@ export class Installation {
     }
   }
 
+  /** Ready, and every part of it there again. */
+  async isBack(): Promise<boolean> {
+    return this.parts.every((name) => this.pidOf(name) !== undefined) && (await this.isReady());
+  }
+
   async end(): Promise<void> {
-    await this.remove();
+    await this.ownership?.remove();
   }
 
   private get run(): Run {
@@ -83,7 +141,7 @@ export function openInstallation(directory: string): Installation {
   if (!existsSync(join(stateDirectory, 'run.json'))) {
     throw new Error(`${stateDirectory} has no run.json: nothing of Berth has been started there.`);
   }
-  return new Installation(stateDirectory, () => Promise.resolve());
+  return new Installation(stateDirectory);
 }
 
 /** One of our own, started as a user does, with an engine of its own so that nobody else is hurt. */
@@ -94,6 +152,17 @@ export async function startInstallation(
   const stateDirectory = join(root, OWN_STATE_DIRECTORY);
   await removeInstallation(root, stateDirectory);
   mkdirSync(stateDirectory, { mode: 0o700 });
+  const start = (): Promise<void> => launch(root, stateDirectory, options.portBase);
+  await start();
+  return new Installation(stateDirectory, {
+    start,
+    remove: async () => {
+      if (!options.keep) await removeInstallation(root, stateDirectory);
+    },
+  });
+}
+
+async function launch(root: string, stateDirectory: string, portBase: number): Promise<void> {
   const logPath = join(stateDirectory, 'start.log');
   const log = openSync(logPath, 'a');
   const { DOCKER_HOST: _, ...environment } = process.env;
@@ -104,7 +173,7 @@ export async function startInstallation(
       '--state-dir',
       stateDirectory,
       '--port-base',
-      String(options.portBase),
+      String(portBase),
       '--own-engine',
       '--no-demo',
     ],
@@ -113,7 +182,7 @@ export async function startInstallation(
   closeSync(log);
   start.unref();
   const isUp = await until(
-    () => start.exitCode !== null || phaseOf(stateDirectory) === 'ready',
+    () => start.exitCode !== null || isStartedBy(start.pid, stateDirectory),
     START_TIMEOUT_MS,
     LOOK_INTERVAL_MS,
   );
@@ -121,9 +190,6 @@ export async function startInstallation(
     const tail = readFileSync(logPath, 'utf8').slice(-LOG_TAIL_CHARACTERS);
     throw new Error(`npm start did not become ready. From ${logPath}:\n${tail}`);
   }
-  return new Installation(stateDirectory, async () => {
-    if (!options.keep) await removeInstallation(root, stateDirectory);
-  });
 }
 
 async function removeInstallation(root: string, stateDirectory: string): Promise<void> {
@@ -147,10 +213,15 @@ function mountsBelow(directory: string): string[] {
     .toSorted((a, b) => b.length - a.length);
 }
 
-function phaseOf(stateDirectory: string): string | undefined {
+/** The file of an earlier start stays until the next one writes its own. */
+function isStartedBy(pid: number | undefined, stateDirectory: string): boolean {
   const path = join(stateDirectory, 'run.json');
-  return existsSync(path) ? (readJson(path) as Run).phase : undefined;
+  if (!existsSync(path)) return false;
+  const { phase, supervisor } = readJson(path) as Run;
+  return phase === 'ready' && supervisor.pid === pid;
 }
+
+const portOf = (address: string): number => Number(new URL(address).port);
 
 function readJson(path: string): unknown {
   return JSON.parse(readFileSync(path, 'utf8'));

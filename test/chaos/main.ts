@@ -13,6 +13,7 @@ import { Harm } from './harm.js';
 import { describeInjury, TARGETS, type Injury, type Target } from './injury.js';
 import { openInstallation, startInstallation, type Installation } from './installation.js';
 import { findLeaks } from './leaks.js';
+import { canHaveOwnNetwork, runInOwnNetwork } from './own-network.js';
 import { pause, until } from './pause.js';
 import { publish } from './proof.js';
 import { Random } from './random.js';
@@ -21,6 +22,7 @@ import { openSandbox, Traffic } from './traffic.js';
 import type { Violation } from './violation.js';
 import { findDisk, type SandboxDisk } from './witness.js';
 
+const ENTRY = 'test/chaos/chaos.mjs';
 const SANDBOXES = 3;
 /** The first execs are under way before the first kill. */
 const WARM_UP_MS = 3_000;
@@ -38,6 +40,8 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
     }
     if (process.getuid?.() !== 0)
       throw new UsageError('Only root may kill processes in sandboxes and read their volumes.');
+    const isOurs = options.stateDirectory === undefined;
+    if (isOurs && canHaveOwnNetwork()) return await runInOwnNetwork(join(root, ENTRY), argv);
     return await runChaos(options, root);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -152,6 +156,7 @@ class Run {
       kills,
       deadlineMs: minutes === undefined ? NEVER_MS : this.startedAtMs + minutes * 60_000,
       targets: this.chooseTargets(harm),
+      isBack: () => this.installation.isBack(),
       onInjury: (injury) => this.tell(injury, traffic),
     });
   }

@@ -4,9 +4,9 @@ import type { ChaosResult } from './result.js';
 
 const PAGE = `# The proof
 
-| date | commit | seed | machine | minutes | kills | execs | MiB compared | lost bytes | doubled bytes | second runs | wrong ends | without an end | forgotten | leaks | refused or stuck |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| **all** | | | | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** |
+| date | commit | seed | machine | phases met | minutes | kills | execs | MiB compared | lost bytes | doubled bytes | second runs | wrong ends | without an end | forgotten | leaks | refused or stuck |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| **all** | | | | | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** |
 
 What stands below stays.
 `;
@@ -22,6 +22,7 @@ const result: ChaosResult = {
   refusals: {},
   bytesRead: 3 * 1024 ** 2,
   socketConnections: 0,
+  phases: { 'kill api': { E1: 1, E2: 2, E3: 3, E4: 4, E5: 5, E6: 6 } },
   endSeenAfterMs: [1, 2, 3],
   violations: [{ kind: 'leak', key: undefined, execId: undefined, detail: '', evidence: [] }],
 };
@@ -30,9 +31,10 @@ it('adds each run as a row and adds up what was counted', () => {
   const page = addRun(addRun(PAGE, result, 'abc'), { ...result, seed: '6', kills: 100 }, 'def');
   const rows = page.split('\n').filter((line) => line.startsWith('| 20'));
   expect(rows.map((row) => row.split('|')[3]?.trim())).toEqual(['5', '6']);
+  expect(rows[0]?.split('|')[5]?.trim()).toBe('1 · 2 · 3 · 4 · 5 · 6');
   const total = page.split('\n').find((line) => line.startsWith('| **all**'));
   expect(total).toBe(
-    '| **all** | | | | **6** | **125** | **400** | **6** | **0** | **0** | **0** | **0** | **0** | **0** | **2** | **0** |',
+    '| **all** | | | | | **6** | **125** | **400** | **6** | **0** | **0** | **0** | **0** | **0** | **0** | **2** | **0** |',
   );
   expect(page).toContain('What stands below stays.');
 });

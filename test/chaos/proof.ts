@@ -2,13 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { sumPhases } from './phases.js';
 import type { ChaosResult } from './result.js';
 import type { ViolationKind } from './violation.js';
 
 const PROOF_FILE = 'docs/proof.md';
 /** The columns that are counted, in the order of the table: what was done, then what must stay 0. */
 const COUNTED_COLUMNS = 12;
-const FIRST_COUNTED = 4;
+const FIRST_COUNTED = 5;
 
 /** Adds a run to the table of docs/proof.md and adds up its last row anew. */
 export function publish(root: string, result: ChaosResult): void {
@@ -31,7 +32,7 @@ export function addRun(page: string, result: ChaosResult, commit: string): strin
   const sums = Array.from({ length: COUNTED_COLUMNS }, (_, column) =>
     rows.reduce((sum, cells) => sum + Number(cells[FIRST_COUNTED + column] ?? 0), 0),
   );
-  lines[totalAt + 1] = `| **all** | | | | ${sums.map((sum) => `**${Math.round(sum)}**`).join(' | ')} |`;
+  lines[totalAt + 1] = `| **all** | | | | | ${sums.map((sum) => `**${Math.round(sum)}**`).join(' | ')} |`;
   return lines.join('\n');
 }
 
@@ -44,6 +45,7 @@ function rowOf(result: ChaosResult, commit: string): string {
     commit,
     result.seed,
     machine,
+    Object.values(sumPhases(result.phases)).join(' · '),
     Math.round(result.minutes),
     result.kills,
     result.execs,

@@ -1,5 +1,6 @@
 import { describeInjury, injuriesBetween, type Injury } from './injury.js';
 import type { Flight } from './flight.js';
+import { PHASES, phasesMet, sumPhases, type Phase, type PhaseCounts } from './phases.js';
 import { VIOLATION_KINDS, type Violation, type ViolationKind } from './violation.js';
 import { hearTestimony, type SandboxDisk } from './witness.js';
 
@@ -19,6 +20,8 @@ export interface ChaosResult {
   readonly refusals: Readonly<Record<string, number>>;
   readonly bytesRead: number;
   readonly socketConnections: number;
+  /** For each kind of injury, how many met an exec in each of its phases. */
+  readonly phases: Readonly<Record<string, PhaseCounts>>;
   /** From the end that the program noted to the end that a client saw, in milliseconds: p50, p95, longest. */
   readonly endSeenAfterMs: readonly number[];
   readonly violations: readonly (Violation & { readonly evidence: readonly string[] })[];
@@ -53,6 +56,7 @@ export function summarise(facts: ResultFacts): ChaosResult {
     ),
     bytesRead: flights.reduce((sum, { readings }) => sum + readings.bytes, 0),
     socketConnections: flights.reduce((sum, { socket }) => sum + (socket?.connections ?? 0), 0),
+    phases: phasesMet(injuries, flights, facts.disks),
     endSeenAfterMs: percentilesOf(delaysOf(facts)),
     violations: violations.map((violation) => ({ ...violation, evidence: evidenceOf(violation, facts) })),
   };
@@ -71,6 +75,7 @@ export function textResult(result: ChaosResult): string {
     '',
     `Seed ${result.seed} · ${result.kills} kills and stops in ${result.minutes.toFixed(1)} minutes · ${result.execs} execs`,
     `  kills    ${describeCounts(injured)}`,
+    ...phaseTable(result.phases),
     `  ends     ${describeCounts(result.states)}`,
     ...Object.entries(result.refusals).map(([reason, count]) => `  not started ${count}: ${reason}`),
     `  read     ${(result.bytesRead / 1024 ** 2).toFixed(0)} MiB compared, ${result.socketConnections} socket connections`,
@@ -85,6 +90,25 @@ export function textResult(result: ChaosResult): string {
       ? 'Nothing was violated.'
       : `${result.violations.length} violations. Again: npm run chaos -- exec --kills ${result.kills} --seed ${result.seed}`,
   ].join('\n');
+}
+
+/** Which phases of an exec the injuries of each kind have met. */
+function phaseTable(met: ChaosResult['phases']): string[] {
+  const names = Object.keys(PHASES) as Phase[];
+  const rows = Object.entries(met).toSorted(([a], [b]) => a.localeCompare(b));
+  const line = (name: string, counts: readonly (number | string)[]): string =>
+    `  ${name.padEnd(22)}${counts.map((count) => String(count).padStart(6)).join('')}`;
+  return [
+    line('met an exec in phase', names),
+    ...rows.map(([name, counts]) =>
+      line(
+        name,
+        names.map((phase) => counts[phase]),
+      ),
+    ),
+    line('all', Object.values(sumPhases(met))),
+    ...names.map((name) => `  ${name} ${PHASES[name]}`),
+  ];
 }
 
 function describeViolation({

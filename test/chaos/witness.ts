@@ -6,6 +6,9 @@ import type { Installation } from './installation.js';
 /** What a program has noted of itself in the workspace's volume, read from the host's disk past Berth. */
 export interface Testimony {
   readonly starts: number;
+  readonly startedAtMs: number | undefined;
+  /** When it was about to write its first byte. */
+  readonly wroteAtMs: number | undefined;
   /** As it wrote it just before: `exit 3` or `signal SIGSEGV`. Undefined where it did not come to its end. */
   readonly end: string | undefined;
   readonly endedAtMs: number | undefined;
@@ -40,6 +43,8 @@ export function hearTestimony(disk: SandboxDisk, key: string): Testimony {
   const end = lines('end');
   return {
     starts: lines('start').length,
+    startedAtMs: bornAt(note('start')),
+    wroteAtMs: bornAt(note('written')),
     end: end.at(-1),
     endedAtMs: end.length === 0 ? undefined : statSync(note('end')).mtimeMs,
     stdin: readBytes(note('stdin')),
@@ -57,6 +62,10 @@ function writtenOf(lines: readonly string[]): Testimony['written'] {
     entry.atMost = Math.max(entry.atMost, Number(bytes));
   }
   return written;
+}
+
+function bornAt(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.birthtimeMs;
 }
 
 const readText = (path: string): string => readBytes(path).toString('utf8');
