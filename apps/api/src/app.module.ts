@@ -31,6 +31,7 @@ import { SandboxStarter } from './sandboxes/sandbox-starter.js';
 import { SandboxesController } from './sandboxes/sandboxes.controller.js';
 import { SandboxesService } from './sandboxes/sandboxes.service.js';
 import { EventsGateway } from './socket/events.gateway.js';
+import { SocketSessions } from './socket/socket-sessions.js';
 import { SuperExecController } from './super/super-exec.controller.js';
 import { TerminalGateway } from './terminal/terminal.gateway.js';
 import * as tokens from './tokens.js';
@@ -61,6 +62,7 @@ const SERVICES: readonly Provider[] = [
   OutputService,
   OutputEventsService,
   OpenStreams,
+  SocketSessions,
   EventsGateway,
   TerminalGateway,
   HealthService,

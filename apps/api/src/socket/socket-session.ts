@@ -13,6 +13,7 @@ import {
 import { openExecTopic } from './exec-topic.js';
 import { Outbox } from './outbox.js';
 import { openOperationTopic, openSandboxTopic } from './row-topic.js';
+import type { Caller } from './socket-sessions.js';
 import { SocketVigil } from './socket-vigil.js';
 import { CLOSE, CLOSE_TIMEOUT_MS, SUBSCRIPTIONS_MAX, type CloseCause } from './socket-limits.js';
 import type { OpenTopic, Subscription, TopicSources } from './subscription.js';
@@ -29,17 +30,18 @@ export class SocketSession {
   private readonly vigil: SocketVigil;
   private readonly subscriptions = new Map<string, AbortController>();
   private subscriptionsOpened = 0;
+  private principal: Principal | undefined;
   /** Messages are dealt with one after the other; the socket is not read meanwhile. */
   private working: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly socket: WebSocket,
     private readonly sources: TopicSources,
-    private readonly authenticate: (secret: string) => Promise<Principal>,
+    private readonly caller: Caller,
     private readonly log: Logger,
-    private readonly requestId: string,
-    private principal: Principal | undefined,
   ) {
+    const { principal, requestId } = caller;
+    this.principal = principal;
     this.outbox = new Outbox(socket);
     this.vigil = new SocketVigil(socket, this.outbox, (cause) => this.close(cause));
     socket.on('message', (data, isBinary) => this.receive(data, isBinary));
@@ -65,7 +67,10 @@ export class SocketSession {
       .then(() => this.outbox.room())
       .then(() => this.socket.resume())
       .catch((error: unknown) => {
-        this.log.error({ requestId: this.requestId, err: error }, 'A message could not be dealt with.');
+        this.log.error(
+          { requestId: this.caller.requestId, err: error },
+          'A message could not be dealt with.',
+        );
         this.close('internal');
       });
   }
@@ -82,7 +87,7 @@ export class SocketSession {
   }
 
   private async obey(message: ClientMessage): Promise<void> {
-    if (message.t === 'auth') return this.welcome(await this.authenticate(message.adminSecret));
+    if (message.t === 'auth') return this.welcome(await this.caller.authenticate(message.adminSecret));
     const { principal } = this;
     if (!principal) throw new DomainError('unauthenticated', 'Send `auth` first.');
     switch (message.t) {
@@ -98,7 +103,7 @@ export class SocketSession {
   private welcome(principal: Principal): void {
     this.principal = principal;
     this.vigil.authenticated();
-    this.outbox.send({ t: 'hello', protocol: 1, requestId: this.requestId });
+    this.outbox.send({ t: 'hello', protocol: 1, requestId: this.caller.requestId });
   }
 
   private async subscribe(request: SubscribeMessage, principal: Principal): Promise<void> {
@@ -163,8 +168,9 @@ export class SocketSession {
   }
 
   private refuse(id: string | null, error: unknown, more: object = {}): void {
-    const { status, body } = problemOf(error, this.requestId);
-    if (status >= 500) this.log.error({ requestId: this.requestId, err: error }, 'A subscription failed.');
+    const { status, body } = problemOf(error, this.caller.requestId);
+    if (status >= 500)
+      this.log.error({ requestId: this.caller.requestId, err: error }, 'A subscription failed.');
     const { code, detail: message, type: _type, title: _title, status: _status, ...rest } = body;
     this.outbox.send({ t: 'err', id, code, message, ...rest, ...more });
   }

@@ -23,6 +23,10 @@ export class SocketVigil {
     private readonly end: (cause: CloseCause) => void,
   ) {
     socket.on('pong', () => (this.heard = true));
+    // The library answers them by itself; each costs as much as a message.
+    socket.on('ping', () => {
+      if (!this.admits()) this.end('tooManyMessages');
+    });
     this.heartbeat = setInterval(() => this.beat(), PING_EVERY_MS);
   }
 

@@ -18,6 +18,7 @@ import { placedFramesOf, streamOffsetsAt } from '../output/frame-position.js';
 import { parseClientMessage, UnreadableMessageError } from '../socket/client-message.js';
 import { Outbox } from '../socket/outbox.js';
 import { CLOSE, CLOSE_TIMEOUT_MS, type CloseCause } from '../socket/socket-limits.js';
+import type { Caller } from '../socket/socket-sessions.js';
 import { SocketVigil } from '../socket/socket-vigil.js';
 import { decodeClientFrame, encodeApplied, encodeOutput, encodeStatus } from './terminal-frame.js';
 import { TerminalInput, type InputEvent } from './terminal-input.js';
@@ -46,12 +47,11 @@ export class TerminalSession {
   constructor(
     private readonly socket: WebSocket,
     private readonly sources: TerminalSources,
-    private readonly authenticate: (secret: string) => Promise<Principal>,
+    private readonly caller: Caller,
     private readonly log: Logger,
-    private readonly requestId: string,
     private readonly place: TerminalPlace,
-    principal: Principal | undefined,
   ) {
+    const { principal, requestId } = caller;
     this.outbox = new Outbox(socket);
     this.vigil = new SocketVigil(socket, this.outbox, (cause) => this.close(cause));
     socket.on('message', (data, isBinary) => this.receive(data, isBinary));
@@ -76,7 +76,10 @@ export class TerminalSession {
   private receive(data: RawData, isBinary: boolean): void {
     if (!this.vigil.admits()) return this.close('tooManyMessages');
     const bytes = Array.isArray(data) ? Buffer.concat(data) : new Uint8Array(data);
+    // Nothing more is read while the opening waits for the database, or for room to answer in.
+    this.socket.pause();
     this.inTurn(() => (isBinary ? this.obey(bytes) : this.hear(bytes)));
+    this.working = this.working.then(() => this.outbox.room()).then(() => this.socket.resume());
   }
 
   private inTurn(work: () => void | Promise<void>): void {
@@ -96,7 +99,7 @@ export class TerminalSession {
     const message = parseClientMessage(bytes, false);
     if (message.t === 'ping') return this.outbox.send({ t: 'pong' });
     if (message.t !== 'auth') throw new UnreadableMessageError('Send `auth` or `ping`, or binary messages.');
-    await this.open(await this.authenticate(message.adminSecret));
+    await this.open(await this.caller.authenticate(message.adminSecret));
   }
 
   private obey(bytes: Uint8Array): void {
@@ -127,7 +130,12 @@ export class TerminalSession {
     const stopListening = receiver.onWake(`terminal:${exec.id}`, () => this.input?.look());
     signal.addEventListener('abort', stopListening, { once: true });
     const { state, committedPosition, request } = exec;
-    const opened = { protocol: PROTOCOL, requestId: this.requestId, position: after, committedPosition };
+    const opened = {
+      protocol: PROTOCOL,
+      requestId: this.caller.requestId,
+      position: after,
+      committedPosition,
+    };
     this.status({ kind: 'open', ...opened, state, size: request.tty });
     this.input.look();
     this.show(exec).catch((error: unknown) => {
@@ -184,8 +192,8 @@ export class TerminalSession {
   }
 
   private refuse(error: unknown, more: object = {}): void {
-    const { status, body } = problemOf(error, this.requestId);
-    if (status >= 500) this.log.error({ requestId: this.requestId, err: error }, 'A terminal failed.');
+    const { status, body } = problemOf(error, this.caller.requestId);
+    if (status >= 500) this.log.error({ requestId: this.caller.requestId, err: error }, 'A terminal failed.');
     const { code, detail: message, type: _type, title: _title, status: _status, ...rest } = body;
     this.status({ kind: 'error', code, message, ...rest, ...more });
   }

@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import WebSocket from 'ws';
+import { run, sandboxOf, secretHeader, startExec, type ExecBody } from '../api-client.js';
+import { latenciesDuring, percentile, socketUrl, Steadiness } from './api-process.js';
+
+const TEST_TIMEOUT_MS = 90_000;
+const MIB = 1_048_576;
+const SILENT_MS_MAX = 7_000;
+/** More than one socket may make the API hold, and far below what the flood has sent. */
+const FLOOD_GROWTH_BYTES_MAX = 64 * MIB;
+const IDLE_SOCKETS = 1_000;
+
+let exec: ExecBody;
+let terminal: ExecBody;
+
+beforeAll(async () => {
+  const sandbox = await sandboxOf(`sockets-${randomUUID().slice(0, 8)}`);
+  exec = await run(sandbox, { command: 'seq 1000' });
+  terminal = await startExec(sandbox, { command: 'sleep 60', tty: { columns: 80, rows: 24 } });
+}, TEST_TIMEOUT_MS);
+
+const places = (): readonly string[] => ['/v1/ws', `/v1/execs/${terminal.id}/terminal?writer=w`];
+
+async function open(path: string, headers: Record<string, string> = secretHeader()): Promise<WebSocket> {
+  const socket = new WebSocket(socketUrl(path), { headers });
+  socket.on('error', () => undefined);
+  await once(socket, 'open');
+  return socket;
+}
+
+/** The code it is closed with; fails where it is not. */
+async function closeCode(socket: WebSocket, withinMs = 10_000): Promise<number> {
+  if (socket.readyState === WebSocket.CLOSED) return Number.NaN;
+  const closed = once(socket, 'close', { signal: AbortSignal.timeout(withinMs) });
+  return ((await closed) as [number])[0];
+}
+
+/** Sends until the other end has had enough of it. */
+async function flood(socket: WebSocket, send: () => void, timesMax: number): Promise<number> {
+  const closed = closeCode(socket, 30_000);
+  for (let time = 0; time < timesMax && socket.readyState === WebSocket.OPEN; time++) {
+    send();
+    if (time % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return await closed;
+}
+
+async function answersOf(socket: WebSocket, message: object): Promise<Record<string, unknown>> {
+  socket.send(JSON.stringify(message));
+  for (;;) {
+    const [data, isBinary] = (await once(socket, 'message', { signal: AbortSignal.timeout(10_000) })) as [
+      Buffer,
+      boolean,
+    ];
+    if (isBinary) continue;
+    const answer = JSON.parse(data.toString()) as Record<string, unknown>;
+    if (answer['t'] === 'err' || answer['t'] === 'ack') return answer;
+  }
+}
+
+describe('a socket of the API', () => {
+  it(
+    'is closed when nobody says within five seconds who he is',
+    async () => {
+      const sockets = await Promise.all(places().map(async (path) => await open(path, {})));
+      const openedAt = performance.now();
+      expect(await Promise.all(sockets.map((socket) => closeCode(socket)))).toEqual([4401, 4401]);
+      expect(performance.now() - openedAt).toBeLessThan(SILENT_MS_MAX);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is closed at a message of 10 MB, whole or in fragments, which is never held',
+    async () => {
+      const steady = new Steadiness('api');
+      for (const path of places()) {
+        const whole = await open(path);
+        whole.send(Buffer.alloc(10 * MIB, 'x'), { binary: false });
+        expect(await closeCode(whole)).toBe(1009);
+        const inPieces = await open(path);
+        const piece = Buffer.alloc(MIB / 64, 'x');
+        expect(await flood(inPieces, () => inPieces.send(piece, { fin: false, binary: false }), 1_000)).toBe(
+          1009,
+        );
+        const crumbs = await open(path);
+        expect(await flood(crumbs, () => crumbs.send('x', { fin: false }), 100_000)).toBe(1008);
+      }
+      await steady.hold(FLOOD_GROWTH_BYTES_MAX);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is closed at a flood of messages or of pings',
+    async () => {
+      const steady = new Steadiness('api');
+      for (const path of places()) {
+        const messages = await open(path);
+        expect(await flood(messages, () => messages.send('{"t":"ping"}'), 5_000)).toBe(4429);
+        const pings = await open(path);
+        expect([1006, 4429]).toContain(await flood(pings, () => pings.ping(Buffer.alloc(125)), 200_000));
+      }
+      await steady.hold(FLOOD_GROWTH_BYTES_MAX);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'does not inflate: it agrees to no compression, and a compressed message is none',
+    async () => {
+      const socket = await open('/v1/ws');
+      expect(socket.extensions).toBe('');
+      const raw = (socket as unknown as { _socket: NodeJS.WritableStream })._socket;
+      // A text frame with the bit of compression, a mask of zeros and one byte.
+      raw.write(Buffer.from([0xc1, 0x81, 0, 0, 0, 0, 0x78]));
+      expect(await closeCode(socket)).toBe(1002);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'resumes nowhere but where a frame of its own exec ends',
+    async () => {
+      const socket = await open('/v1/ws');
+      const sub = (id: string, after: unknown): object => ({ t: 'sub', id, topic: `exec:${exec.id}`, after });
+      const beyond = await answersOf(socket, sub('a', 1_000_000_000));
+      expect(beyond).toMatchObject({ t: 'err', id: 'a', code: 'position_invalid', pointer: '/after' });
+      for (const [id, after] of [
+        ['b', -1],
+        ['c', 0.5],
+        ['d', 2 ** 60],
+        ['e', '0'],
+      ] as const) {
+        expect(await answersOf(socket, sub(id, after))).toMatchObject({ code: 'bad_request', id });
+      }
+      // A position of another exec is a number like any other: here it is not the end of a frame.
+      expect(await answersOf(socket, sub('f', 31))).toMatchObject({ code: 'position_invalid', id: 'f' });
+      expect(await answersOf(socket, sub('g', 0))).toMatchObject({ t: 'ack', id: 'g' });
+      socket.close();
+      for (const after of ['1000000000', '31']) {
+        const shown = await open(`/v1/execs/${terminal.id}/terminal?after=${after}`);
+        expect(await closeCode(shown)).toBe(4400);
+      }
+      expect(await closeCode(await open(`/v1/execs/${terminal.id}/terminal?after=-1`))).toBe(4400);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'costs little while it idles, and a thousand of them hold nobody up',
+    async () => {
+      const steady = new Steadiness('api');
+      const sockets: WebSocket[] = [];
+      const latencies = await latenciesDuring(`/v1/execs/${exec.id}`, async () => {
+        while (sockets.length < IDLE_SOCKETS) {
+          sockets.push(...(await Promise.all(Array.from({ length: 50 }, async () => await open('/v1/ws')))));
+        }
+      });
+      expect(steady.grownBytes / IDLE_SOCKETS).toBeLessThan(MIB / 8);
+      expect(percentile(latencies, 0.5)).toBeLessThan(500);
+      for (const socket of sockets) socket.terminate();
+      await steady.hold(FLOOD_GROWTH_BYTES_MAX);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
