@@ -22,6 +22,8 @@ const shared = {
 
 export default {
   workerIdleMemoryLimit: '768MB',
+  // A test that hangs fails; one on a busy machine does not.
+  testTimeout: 30_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,scripts,test}/**/*.spec.ts'] },
     { ...shared, displayName: 'int', testMatch: ['<rootDir>/{apps,libs,scripts,test}/**/*.int-spec.ts'] },
