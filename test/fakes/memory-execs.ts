@@ -17,6 +17,7 @@ import {
   type Sandbox,
   type SandboxId,
   type TenantId,
+  type WakeSender,
 } from '#domain';
 import { pageOf } from './memory-page.js';
 
@@ -32,6 +33,7 @@ export class MemoryExecs implements ExecStore {
   constructor(
     private readonly sandboxes: ReadonlyMap<SandboxId, Sandbox>,
     private readonly now: () => string,
+    private readonly wakes: WakeSender,
   ) {}
 
   async create(exec: NewExec): Promise<Ensured<Exec>> {
@@ -125,9 +127,10 @@ export class MemoryExecs implements ExecStore {
     return { kind: 'claimed', exec: this.change(id, { state: 'starting', hostId, generation: 1 }) };
   }
 
-  async markRunning(id: ExecId, startedAt: string): Promise<boolean> {
+  async markRunning(id: ExecId): Promise<boolean> {
     if ((await this.get(id)).state !== 'starting') return false;
-    this.change(id, { state: 'running', startedAt });
+    this.change(id, { state: 'running', startedAt: this.now() });
+    this.wakes.wake(`exec:${id}`);
     return true;
   }
 
@@ -139,7 +142,10 @@ export class MemoryExecs implements ExecStore {
       committedPosition: chunk.endPosition,
       stdoutBytes: chunk.stdoutTo,
       stderrBytes: chunk.stderrTo,
+      state: 'running',
+      startedAt: exec.startedAt ?? this.now(),
     });
+    this.wakes.wake(`exec:${id}`);
     return true;
   }
 
@@ -147,6 +153,7 @@ export class MemoryExecs implements ExecStore {
     const exec = await this.get(id);
     if (!from.includes(exec.state)) return false;
     this.change(id, { ...end, finishedAt: this.now() });
+    this.wakes.wake(`exec:${id}`);
     return true;
   }
 
@@ -155,9 +162,9 @@ export class MemoryExecs implements ExecStore {
     this.change(id, { cancelRequestedAt: this.now() });
   }
 
-  async markWorkflowStarted(id: ExecId): Promise<void> {
+  async markWorkflowsStarted(ids: readonly ExecId[]): Promise<void> {
     await this.answer();
-    this.workflowsStarted.add(id);
+    for (const id of ids) this.workflowsStarted.add(id);
   }
 
   async listLiveOnHost(hostId: HostId): Promise<Exec[]> {

@@ -21,8 +21,12 @@ export class MemoryHostLink implements HostLink {
   private readonly inputs = new Map<ExecId, Uint8Array[]>();
   private writer: string | null = null;
 
+  /** What the host does with a hint; by default nothing. */
+  onHint: ((exec: ExecId) => Promise<void>) | undefined;
+
   hint(_host: string, exec: ExecId): void {
     this.hinted.push(exec);
+    void this.onHint?.(exec);
   }
 
   inputOf(exec: ExecId): string {

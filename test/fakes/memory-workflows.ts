@@ -13,6 +13,8 @@ import {
 /** Records what it was asked to start and to tell. `away` answers as a server that is not there. */
 export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller, WorkflowInspector {
   away = false;
+  /** What is known without asking. */
+  isAnswering = true;
   /** The next start arrives or not, and its answer is lost. */
   losesNextAnswer: 'arrived' | 'lost' | undefined;
   readonly startedExecs = new Set<ExecId>();

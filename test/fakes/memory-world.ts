@@ -24,7 +24,7 @@ export class MemoryWorld {
   readonly hostLink = new MemoryHostLink();
   readonly operations = new MemoryOperations(this.now);
   readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
-  readonly execs = new MemoryExecs(this.sandboxes.rows, this.now);
+  readonly execs = new MemoryExecs(this.sandboxes.rows, this.now, this.wakes);
 
   get ports() {
     return {
@@ -45,14 +45,12 @@ export class MemoryWorld {
   async run(id: ExecId): Promise<void> {
     const exec = await this.execs.get(id);
     await this.execs.claim(id, exec.hostId);
-    await this.execs.markRunning(id, this.now());
-    this.wakes.wake(`exec:${id}`);
+    await this.execs.markRunning(id);
   }
 
   /** One chunk with one frame for each piece of output. */
   async print(id: ExecId, ...outputs: readonly Output[]): Promise<void> {
     await this.execs.append(id, this.chunkAfter(await this.execs.get(id), outputs));
-    this.wakes.wake(`exec:${id}`);
   }
 
   async end(id: ExecId, end: Partial<ExecEnd> = {}): Promise<void> {
@@ -66,7 +64,6 @@ export class MemoryWorld {
       ...end,
     };
     await this.execs.end(id, ['queued', 'starting', 'running'], ended);
-    this.wakes.wake(`exec:${id}`);
   }
 
   private chunkAfter(

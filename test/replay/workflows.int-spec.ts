@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApplicationFailure } from '@temporalio/common';
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
 import { uuidv7 } from 'uuidv7';
 import type { RunExecResult } from '#activities';
 import { execId, hostId, limits, operationId, ownerId, sandboxId, START_STEPS, tenantId } from '#domain';
@@ -45,6 +44,7 @@ function script(calls: string[], change: Partial<Script> = {}): Script {
     parkOperation: async ({ park }) => void calls.push(`park:${park.step}:${park.parkNo}`),
     resumeOperation: noted('resume'),
     endStart: async ({ state }) => void calls.push(`end:${state}`),
+    lookAtExec: async () => ({ kind: 'live' }),
     withdrawExec: async ({ as }) => (
       calls.push(`withdraw:${as}`),
       { kind: 'ended', state: as, exitCode: null }
@@ -69,12 +69,18 @@ async function startExec(queueSeconds = 300) {
     execId: id,
     queueDeadlineMs: Date.now() + queueSeconds * 1_000,
     timeoutSeconds: 60,
+    looksFirst: true,
   };
   return await namespace.client.workflow.start(EXEC_WORKFLOW, {
     workflowId: execWorkflowId(id),
     taskQueue: CONTROL_TASK_QUEUE,
     args: [input],
   });
+}
+
+async function opStateOf(handle: Awaited<ReturnType<typeof startExec>>): Promise<string | undefined> {
+  const { typedSearchAttributes } = await handle.describe();
+  return typedSearchAttributes.get(defineSearchAttributeKey('OpState', 'KEYWORD'));
 }
 
 async function startOperation() {
@@ -101,9 +107,22 @@ describe('the exec Workflow', () => {
       const handle = await startExec();
       expect(await handle.result()).toEqual({ state: 'succeeded', exitCode: 0 });
       expect(calls).toEqual(['runExec']);
-      const { typedSearchAttributes } = await handle.describe();
-      expect(typedSearchAttributes.get(defineSearchAttributeKey('OpState', 'KEYWORD'))).toBe('succeeded');
-      await keepHistory(namespace, 'exec-succeeded', handle.workflowId);
+      expect(await opStateOf(handle)).toBeUndefined();
+      await keepHistory(namespace, 'exec-looked-then-succeeded', handle.workflowId);
+    });
+  });
+
+  it('costs no Activity Task where its host was quicker, and names its state where that is not success', async () => {
+    const calls: string[] = [];
+    const lookAtExec: Script['lookAtExec'] = async () => ({ kind: 'ended', state: 'failed', exitCode: 3 });
+    await withScriptedWorkers(namespace, script(calls, { lookAtExec }), async () => {
+      const handle = await startExec();
+      expect(await handle.result()).toEqual({ state: 'failed', exitCode: 3 });
+      expect(calls).toEqual([]);
+      expect(await opStateOf(handle)).toBe('failed');
+      const { events } = await handle.fetchHistory();
+      expect(events?.filter((event) => event.activityTaskScheduledEventAttributes)).toEqual([]);
+      await keepHistory(namespace, 'exec-ended-before', handle.workflowId);
     });
   });
 

@@ -44,7 +44,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
     ports: {
       sandboxes: new PostgresSandboxStore(database),
       operations: new PostgresOperationStore(database),
-      execs: new PostgresExecStore(database),
+      execs: new PostgresExecStore(database, wakeSender),
       hosts,
       keys: new PostgresIdempotencyStore(database),
       hostLink,

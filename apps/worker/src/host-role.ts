@@ -40,7 +40,7 @@ export function createHostRole(
     ...(config.BERTH_CONTAINER_RUNTIME ? { runtime: config.BERTH_CONTAINER_RUNTIME } : {}),
   });
   const { sandboxes, operations, execs, hosts, wake } = stores;
-  const supervisor = new ExecSupervisor({ execs, sandboxes, engine, wake, signaller: runs, log }, hostId);
+  const supervisor = new ExecSupervisor({ execs, sandboxes, engine, signaller: runs, log }, hostId);
   const input = new ExecInput({ execs, engine });
   let stream: StreamServer | undefined;
   let presence: HostPresence | undefined;

@@ -10,13 +10,16 @@ import {
 } from '#postgres';
 
 export function createStores(database: Database, log: Logger) {
+  const wake = new PostgresWakeSender(database, (error) =>
+    log.warn({ err: error }, 'A wake-up was not sent.'),
+  );
   return {
     sandboxes: new PostgresSandboxStore(database),
     operations: new PostgresOperationStore(database),
-    execs: new PostgresExecStore(database),
+    execs: new PostgresExecStore(database, wake),
     hosts: new PostgresHostStore(database),
     sweeps: new PostgresSweepStore(database),
-    wake: new PostgresWakeSender(database, (error) => log.warn({ err: error }, 'A wake-up was not sent.')),
+    wake,
   };
 }
 

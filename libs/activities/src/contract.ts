@@ -44,6 +44,8 @@ export interface ControlActivities {
   resumeOperation(input: { operationId: OperationId }): Promise<void>;
   /** Ends a start that will not be tried again and says so on the sandbox. */
   endStart(input: StepInput & { state: 'failed' | 'canceled'; failure: Park['failure'] }): Promise<void>;
+  /** Whether the exec has ended already. */
+  lookAtExec(input: ExecRef): Promise<ExecEnded | { readonly kind: 'live' }>;
   /** Ends an exec that nobody has claimed; `live` if a host has claimed it. */
   withdrawExec(
     input: ExecRef & { as: 'canceled' | 'not_started' },

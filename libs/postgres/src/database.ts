@@ -11,6 +11,7 @@ import { SandboxEntity } from './entities/sandbox.entity.js';
 import { Initial1700000000001 } from './migrations/0001-initial.migration.js';
 import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration.js';
 import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
+import { ClaimExec1700000000009 } from './migrations/0009-claim-exec.migration.js';
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
 
 const POOL_SIZE_MAX = 20;
@@ -125,6 +126,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       ExecLabels1700000000003,
       ExecInput1700000000004,
       IdempotencyKeys1700000000005,
+      ClaimExec1700000000009,
     ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,

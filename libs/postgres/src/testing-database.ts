@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { connectionOptions, Database } from './database.js';
+import { PostgresWakeSender } from './wake.js';
 
 export interface TestDatabase {
   readonly database: Database;
+  readonly wakes: PostgresWakeSender;
   readonly url: string;
   drop(): Promise<void>;
 }
@@ -19,10 +21,13 @@ export async function createTestDatabase(serverUrl: string): Promise<TestDatabas
     onIdleError: () => undefined,
   });
   await database.migrate();
+  const wakes = new PostgresWakeSender(database, () => undefined);
   return {
     database,
+    wakes,
     url,
     async drop() {
+      await wakes.flush();
       await database.close();
       await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
     },

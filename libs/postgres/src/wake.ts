@@ -2,7 +2,7 @@ import pg from 'pg';
 import { limits, type Topic, type WakeReceiver, type WakeSender } from '#domain';
 import { connectionOptions, type Database } from './database.js';
 
-const CHANNEL = 'berth_wake';
+export const CHANNEL = 'berth_wake';
 /** A NOTIFY payload must be shorter than 8,000 bytes; a topic is about 45. */
 const TOPICS_PER_NOTIFY_MAX = 100;
 const RECONNECT_MS = 500;
@@ -27,6 +27,17 @@ export class PostgresWakeSender implements WakeSender {
     if (this.timer) return;
     const waitMs = Math.max(0, this.lastSentAt + limits.WAKE_BATCH_MS - performance.now());
     this.timer = setTimeout(() => void this.flush(), waitMs);
+  }
+
+  /**
+   * True where the caller's own statement may carry the wake-up, because none was sent for a while. It saves a round trip
+   * and a commit where one piece of news comes alone.
+   */
+  mayRideAlong(): boolean {
+    const now = performance.now();
+    if (this.timer || now - this.lastSentAt < limits.WAKE_BATCH_MS) return false;
+    this.lastSentAt = now;
+    return true;
   }
 
   /** Readers that miss a wake-up look by themselves, so a failure is reported and not repeated. */

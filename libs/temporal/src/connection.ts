@@ -2,6 +2,10 @@ import { Client, Connection, isGrpcServiceError, ServiceError } from '@temporali
 import { DomainError } from '#domain';
 
 const CALL_TIMEOUT_MS = 5_000;
+/** https://grpc.github.io/grpc/core/md_doc_connectivity-semantics-and-api.html */
+const CHANNEL_READY = 2;
+/** A server that hangs still has its connection, so only one that has just answered is believed to answer. */
+const ANSWER_FRESH_MS = 250;
 
 export interface TemporalOptions {
   readonly address: string;
@@ -11,6 +15,7 @@ export interface TemporalOptions {
 /** A client that connects on first use, so that a process starts, and answers 503, while the server is away. */
 export class TemporalConnection {
   readonly client: Client;
+  private answeredAt = -Infinity;
 
   private constructor(
     private readonly connection: Connection,
@@ -26,10 +31,22 @@ export class TemporalConnection {
   /** Every call has a deadline; what the network or the server refuses becomes `dependency_unavailable`. */
   async call<T>(work: (client: Client) => Promise<T>): Promise<T> {
     try {
-      return await this.connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, () => work(this.client));
+      const answer = await this.connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, () =>
+        work(this.client),
+      );
+      this.answeredAt = performance.now();
+      return answer;
     } catch (error) {
+      this.answeredAt = -Infinity;
       throw translateError(error);
     }
+  }
+
+  /** Whether the next call is all but sure to be answered, as far as is known without asking. */
+  get isAnswering(): boolean {
+    const channel = this.connection['client'].getChannel();
+    const isReady = Number(channel.getConnectivityState(true)) === CHANNEL_READY;
+    return isReady && performance.now() - this.answeredAt < ANSWER_FRESH_MS;
   }
 
   /** Throws unless the namespace answers. */

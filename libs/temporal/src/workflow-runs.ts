@@ -2,6 +2,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   type WorkflowExecutionDescription,
+  type WorkflowStartOptions,
 } from '@temporalio/client';
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import type {
@@ -45,15 +46,22 @@ const ONCE = {
 export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller, WorkflowInspector {
   constructor(private readonly temporal: TemporalConnection) {}
 
-  async startExec(exec: Exec): Promise<void> {
-    await this.startOnce(EXEC_WORKFLOW, execWorkflowId(exec.id), execInput(exec), 'exec', 'running');
+  get isAnswering(): boolean {
+    return this.temporal.isAnswering;
+  }
+
+  async startExec(exec: Exec, firstTaskAfterMs = 0): Promise<void> {
+    await this.startOnce(EXEC_WORKFLOW, {
+      ...optionsOf(execWorkflowId(exec.id), execInput(exec), 'exec'),
+      ...(firstTaskAfterMs > 0 ? { startDelay: firstTaskAfterMs } : {}),
+    });
   }
 
   async cancelExecAnew(exec: Exec): Promise<void> {
     const input = execInput(exec);
     await this.temporal.call((client) =>
       client.workflow.signalWithStart(EXEC_WORKFLOW, {
-        ...optionsOf(execWorkflowId(exec.id), input, 'exec', 'running'),
+        ...optionsOf(execWorkflowId(exec.id), input, 'exec'),
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
         signal: CANCEL_SIGNAL,
@@ -71,10 +79,7 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
     };
     await this.startOnce(
       START_SANDBOX_WORKFLOW,
-      operationWorkflowId(operation.id),
-      input,
-      operation.kind,
-      'running',
+      optionsOf(operationWorkflowId(operation.id), input, operation.kind, 'running'),
     );
   }
 
@@ -102,16 +107,9 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
     return await this.runState(operationWorkflowId(id));
   }
 
-  private async startOnce(
-    type: string,
-    workflowId: string,
-    input: ExecInput | OperationInput,
-    kind: string,
-    state: string,
-  ): Promise<void> {
-    const options = { ...optionsOf(workflowId, input, kind, state), ...ONCE };
+  private async startOnce(type: string, options: WorkflowStartOptions): Promise<void> {
     try {
-      await this.temporal.call((client) => client.workflow.start(type, options));
+      await this.temporal.call((client) => client.workflow.start(type, { ...options, ...ONCE }));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
@@ -152,11 +150,15 @@ function execInput(exec: Exec): ExecInput {
     hostId: exec.hostId,
     queueDeadlineMs: Date.parse(exec.createdAt) + exec.request.queueTimeoutSeconds * 1_000,
     timeoutSeconds: exec.request.timeoutSeconds,
+    looksFirst: true,
   };
 }
 
-/** The summary holds no part of a command: it is readable by everyone who may open the Web UI. */
-function optionsOf(workflowId: string, input: ExecInput | OperationInput, kind: string, state: string) {
+/**
+ * The summary holds no part of a command: it is readable by everyone who may open the Web UI. An exec names its state only
+ * where it ended otherwise than well: Temporal's own status tells the rest, and each change of an attribute costs a write.
+ */
+function optionsOf(workflowId: string, input: ExecInput | OperationInput, kind: string, state?: string) {
   return {
     workflowId,
     taskQueue: CONTROL_TASK_QUEUE,
@@ -167,7 +169,7 @@ function optionsOf(workflowId: string, input: ExecInput | OperationInput, kind: 
       { key: SANDBOX_ID, value: input.sandboxId },
       { key: HOST_ID, value: input.hostId },
       { key: OP_KIND, value: kind },
-      { key: OP_STATE, value: state },
+      ...(state === undefined ? [] : [{ key: OP_STATE, value: state }]),
     ],
     staticSummary: `${kind} in sandbox ${input.sandboxId} of ${input.ownerId}`,
   };

@@ -26,6 +26,8 @@ export interface ExecInput {
   /** Milliseconds since the Unix epoch: when an exec that still waits is given up as `not_started`. */
   readonly queueDeadlineMs: number;
   readonly timeoutSeconds: number;
+  /** Absent in runs from before a run looked at its exec first. */
+  readonly looksFirst?: true;
 }
 
 export interface ExecResult {

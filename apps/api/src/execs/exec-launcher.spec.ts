@@ -14,7 +14,13 @@ beforeEach(async () => {
 });
 afterEach(async () => app.close());
 
-async function post(): Promise<ExecId> {
+interface Answer {
+  readonly statusCode: number;
+  readonly execId: ExecId;
+  readonly execState?: string;
+}
+
+async function tryPost(): Promise<Answer> {
   const url = '/api/super/users/u1/exec';
   const { body, statusCode } = await app.inject({
     method: 'POST',
@@ -22,8 +28,13 @@ async function post(): Promise<ExecId> {
     headers: ADMIN,
     payload: { command: 'true' },
   });
+  return { statusCode, ...(JSON.parse(body) as { execId: ExecId }) };
+}
+
+async function post(): Promise<ExecId> {
+  const { statusCode, execId } = await tryPost();
   expect(statusCode).toBe(202);
-  return (JSON.parse(body) as { execId: ExecId }).execId;
+  return execId;
 }
 
 /** The sandbox runs, so that the next exec need not wait for a start. */
@@ -39,6 +50,27 @@ describe('launching an exec', () => {
     const id = await post();
     expect([...world.workflows.startedExecs]).toContain(id);
     expect(world.hostLink.hinted).toContain(id);
+  });
+
+  it('does not tell the host of an exec whose Workflow cannot be started, and says that it never ran', async () => {
+    app = await startTestApp(world);
+    await runningSandbox();
+    world.workflows.isAnswering = false;
+    world.workflows.away = true;
+    const { statusCode, execId, execState } = await tryPost();
+    expect({ statusCode, execState }).toEqual({ statusCode: 503, execState: 'not_started' });
+    expect(world.hostLink.hinted).not.toContain(execId);
+  });
+
+  it('accepts an exec that its host took on while Temporal failed: it runs, and the sweep gives it its Workflow', async () => {
+    app = await startTestApp(world);
+    await runningSandbox();
+    world.hostLink.onHint = async (id) => await world.run(id);
+    world.workflows.away = true;
+    const { statusCode, execId } = await tryPost();
+    expect(statusCode).toBe(202);
+    expect(await world.execs.get(execId)).toMatchObject({ state: 'running' });
+    expect([...world.execs.workflowsStarted]).not.toContain(execId);
   });
 
   it('tells the host at once where a Workflow is only for what lasts', async () => {

@@ -52,13 +52,18 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
 
     endStart: (input) => endStart(ports, input),
 
+    async lookAtExec({ execId }) {
+      const exec = await execs.get(execId);
+      return isTerminal(EXEC_TRANSITIONS, exec.state) ? endedOf(exec) : { kind: 'live' };
+    },
+
     async withdrawExec({ execId, as }) {
       const end =
         as === 'canceled'
           ? canceledBeforeStartEnd()
           : notStartedEnd({ code: 'invalid_state', message: 'Its sandbox did not take it in time.' });
       if (as === 'canceled') await execs.requestCancel(execId);
-      if (await execs.end(execId, ['queued'], end)) wake.wake(`exec:${execId}`);
+      await execs.end(execId, ['queued'], end);
       const exec = await execs.get(execId);
       return isTerminal(EXEC_TRANSITIONS, exec.state) ? endedOf(exec) : { kind: 'live' };
     },
@@ -87,10 +92,10 @@ async function openQueue(ports: ControlActivityPorts, input: StepInput): Promise
 }
 
 async function giveUp(ports: ControlActivityPorts, execId: ExecId, note: string): Promise<ExecEnded> {
-  const { execs, wake } = ports;
+  const { execs } = ports;
   const { committedPosition } = await execs.get(execId);
   const evidence = { lastPosition: committedPosition, container: null, runner: null, note };
-  if (await execs.end(execId, ['starting', 'running'], lostEnd(evidence))) wake.wake(`exec:${execId}`);
+  await execs.end(execId, ['starting', 'running'], lostEnd(evidence));
   return endedOf(await execs.get(execId));
 }
 

@@ -38,7 +38,7 @@ async function start({ runs, execs, operations, log }: ControlActivityPorts, row
   log.warn({ kind: row.kind, id: row.id }, 'A row had no run; its run is started now.');
   if (row.kind === 'exec') {
     await runs.startExec(row.exec);
-    await execs.markWorkflowStarted(row.id);
+    await execs.markWorkflowsStarted([row.id]);
   } else {
     await runs.startOperation(row.operation);
     await operations.markWorkflowStarted(row.id);

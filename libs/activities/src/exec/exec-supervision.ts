@@ -26,6 +26,9 @@ import { startRequestOf } from './start-request.js';
 /** Docker speaks on the same stream as the runner, and what it says when it breaks is no message. */
 const BREACHES_MAX = 4;
 
+/** A command that ends or speaks sooner needs no statement of its own to say that it runs. */
+const NOTE_RUNNING_AFTER_MS = 50;
+
 /** The row moved under this writer: somebody else appended, or the exec has ended. */
 class FencedError extends Error {
   override readonly name = 'FencedError';
@@ -43,7 +46,8 @@ export class ExecSupervision {
   spoolIsLeft = true;
   private committed = 0;
   private breaches = { at: 0, count: 0 };
-  private marking: Promise<void> = Promise.resolve();
+  private noteRunning: NodeJS.Timeout | undefined;
+  private noting: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly ports: ExecSupervisorPorts,
@@ -103,16 +107,18 @@ export class ExecSupervision {
     if (state === 'forgotten') {
       return lostEnd(evidence(exec, { runner: 'forgotten', note: 'The runner no longer has its output.' }));
     }
-    this.marking = this.markRunning(new Date().toISOString());
-    // Awaited at the end; until then a failure must not count as one that nobody handles.
-    this.marking.catch(() => undefined);
+    this.noteRunning = setTimeout(() => {
+      this.noting = this.markRunning();
+      // Awaited at the end; until then a failure must not count as one that nobody handles.
+      this.noting.catch(() => undefined);
+    }, NOTE_RUNNING_AFTER_MS);
     return undefined;
   }
 
-  /** Beside the follow: the first output need not wait for it, and it changes nothing after an end. */
-  private async markRunning(startedAt: string): Promise<void> {
+  /** Beside the follow: output need not wait for it, and it changes nothing after an end. */
+  private async markRunning(): Promise<void> {
     try {
-      if (await this.database(() => this.ports.execs.markRunning(this.exec.id, startedAt))) this.changed();
+      await this.database(() => this.ports.execs.markRunning(this.exec.id));
     } catch (error) {
       if (!this.detached.aborted) throw error;
     }
@@ -148,6 +154,7 @@ export class ExecSupervision {
   }
 
   private async commit(progress: Progress, position: number, frames: Uint8Array): Promise<Progress> {
+    clearTimeout(this.noteRunning);
     const chunk = chunkFrom(progress, position, frames);
     const appended = await this.database(() => this.ports.execs.append(this.exec.id, chunk));
     if (!appended) {
@@ -156,15 +163,14 @@ export class ExecSupervision {
       if (row.committedPosition !== chunk.endPosition) throw new FencedError('Another writer was first.');
     }
     this.committed = chunk.endPosition;
-    this.changed();
     return progressAfter(chunk);
   }
 
   /** True when the row has ended, by this call or another. */
   private async end(exec: Exec, end: ExecEnd): Promise<boolean> {
-    await this.marking;
+    clearTimeout(this.noteRunning);
+    await this.noting;
     if (await this.database(() => this.ports.execs.end(exec.id, ['starting', 'running'], end))) {
-      this.changed();
       const { state, exitCode } = end;
       this.ports.log.info({ execId: exec.id, state, exitCode }, 'The exec has ended.');
       return true;
@@ -203,10 +209,6 @@ export class ExecSupervision {
     this.breaches = this.breaches.at === this.committed ? this.breaches : { at: this.committed, count: 0 };
     this.breaches.count += 1;
     return this.breaches.count >= BREACHES_MAX;
-  }
-
-  private changed(): void {
-    this.ports.wake.wake(`exec:${this.exec.id}`);
   }
 
   private async database<T>(work: () => Promise<T>): Promise<T> {

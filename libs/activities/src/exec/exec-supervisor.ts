@@ -7,18 +7,19 @@ import type {
   Log,
   SandboxId,
   SandboxStore,
-  WakeSender,
   WorkflowSignaller,
 } from '#domain';
 import { whileAway } from '../patience.js';
 import { ExecSupervision } from './exec-supervision.js';
 import { SpoolClearing } from './spool-clearing.js';
 
+/** More than the queues of a host can hold; one that was crowded out is woken late, by its own look. */
+const WAITING_NOTED_MAX = 10_000;
+
 export interface ExecSupervisorPorts {
   readonly execs: ExecStore;
   readonly sandboxes: SandboxStore;
   readonly engine: ContainerEngine;
-  readonly wake: WakeSender;
   readonly signaller: WorkflowSignaller;
   readonly log: Log;
 }
@@ -29,6 +30,8 @@ export interface ExecSupervisorPorts {
  */
 export class ExecSupervisor {
   private readonly supervisions = new Map<ExecId, ExecSupervision>();
+  /** Their Workflows wait for a signal. */
+  private readonly waiting = new Set<ExecId>();
   private readonly detaching = new AbortController();
   private readonly spools: SpoolClearing;
 
@@ -67,12 +70,20 @@ export class ExecSupervisor {
     }
   }
 
-  /** Lets the next of a sandbox's queue go on, and tells their Workflows, which look by themselves if this fails. */
+  /** Its Workflow was told to wait for its turn, and is to be woken when that has come. */
+  noteWaiting(id: ExecId): void {
+    this.waiting.add(id);
+    if (this.waiting.size <= WAITING_NOTED_MAX) return;
+    const [oldest] = this.waiting;
+    if (oldest) this.waiting.delete(oldest);
+  }
+
+  /** Lets the next of a sandbox's queue go on, and tells the Workflows that wait, which look by themselves if this fails. */
   async continueQueue(sandboxId: SandboxId): Promise<void> {
     try {
       const ids = await this.ports.execs.listStartable(sandboxId);
       await this.hurry(ids);
-      for (const id of ids) await this.ports.signaller.wakeExec(id);
+      for (const id of ids) if (this.waiting.delete(id)) await this.ports.signaller.wakeExec(id);
     } catch (error) {
       this.ports.log.warn({ err: error, sandboxId }, 'The queue of a sandbox was not continued.');
     }

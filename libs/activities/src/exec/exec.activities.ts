@@ -14,7 +14,10 @@ export function createExecActivities(ports: ExecActivityPorts, hostId: HostId): 
   return translated<ExecActivities>({
     async runExec({ execId }) {
       const claim = await ports.execs.claim(execId, hostId);
-      if (claim.kind === 'wait') return { kind: 'waiting', because: claim.because };
+      if (claim.kind === 'wait') {
+        ports.supervisor.noteWaiting(execId);
+        return { kind: 'waiting', because: claim.because };
+      }
       if (claim.kind === 'ended') {
         return { kind: 'ended', state: claim.exec.state, exitCode: claim.exec.exitCode };
       }

@@ -159,6 +159,7 @@ export interface ExecListQuery {
   readonly cursor?: string;
 }
 
+/** What changes a row wakes the readers of `exec:{id}` after its commit. */
 export interface ExecStore {
   /** Throws `queue_full` over the limit of the sandbox's tier, `sandbox_deleted`, `not_found`, `idempotency_key_reused`. */
   create(exec: NewExec): Promise<Ensured<Exec>>;
@@ -172,13 +173,14 @@ export interface ExecStore {
   /** queued → starting, if the sandbox runs on this host and it is this exec's turn. Serialised per sandbox. */
   claim(id: ExecId, hostId: HostId): Promise<ClaimResult>;
   /** starting → running. False when the row was not `starting`. */
-  markRunning(id: ExecId, startedAt: string): Promise<boolean>;
-  /** Appends whole frames and moves the committed position from `chunk.position` in one transaction. False: another writer was there first, or the exec has ended. */
+  markRunning(id: ExecId): Promise<boolean>;
+  /** Appends whole frames of an exec that runs with that, if it was `starting`, and moves the committed position from `chunk.position` in one transaction. False: another writer was there first, or the exec has ended. */
   append(id: ExecId, chunk: Chunk): Promise<boolean>;
   /** Ends the row once; false when it had ended. With an exit record the committed position must equal the record's. */
   end(id: ExecId, from: readonly ExecState[], end: ExecEnd): Promise<boolean>;
   requestCancel(id: ExecId): Promise<void>;
-  markWorkflowStarted(id: ExecId): Promise<void>;
+  /** Notes for the sweep that these have their runs; what has ended needs no note. */
+  markWorkflowsStarted(ids: readonly ExecId[]): Promise<void>;
   /** Live rows (starting, running) of a host: what a starting worker adopts. */
   listLiveOnHost(hostId: HostId): Promise<Exec[]>;
   /** The queued execs of a sandbox whose turn it is, at most as many as may start. */

@@ -4,8 +4,13 @@ import type { Operation } from '../operation.js';
 
 /** The door to the durable runs. Throws `dependency_unavailable` (temporal) when the server does not answer in time. */
 export interface WorkflowStarter {
-  /** Starts the run of a row; a run under that id that exists already is success. */
-  startExec(exec: Exec): Promise<void>;
+  /** Whether a start is all but sure to succeed, as far as is known without asking. */
+  readonly isAnswering: boolean;
+  /**
+   * Starts the run of a row; a run under that id that exists already is success. The run exists at once, and does its
+   * first work after `firstTaskAfterMs`, so that it is not in the way of an exec that ends sooner.
+   */
+  startExec(exec: Exec, firstTaskAfterMs?: number): Promise<void>;
   startOperation(operation: Operation): Promise<void>;
   /** For a live row whose run is gone: a new run under the same id that ends what is left of it. */
   cancelExecAnew(exec: Exec): Promise<void>;

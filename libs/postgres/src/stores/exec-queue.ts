@@ -1,8 +1,6 @@
 import {
   DomainError,
-  EXEC_TRANSITIONS,
   execId,
-  isTerminal,
   type ClaimResult,
   type Exec,
   type ExecId,
@@ -66,36 +64,27 @@ export async function queuePositionsOf(
   return new Map(rows.map(({ id, place }) => [execId(id), place]));
 }
 
-/** Claims of one sandbox are serialised by its row lock, so the limit and the order of the queue hold exactly. */
-export async function claimInTransaction(
+type ClaimRow = ExecRow & {
+  readonly claim: 'claimed' | 'live' | 'ended' | 'queue' | 'sandbox_not_running';
+};
+
+/** One round trip: `claim_exec` serialises the claims of one sandbox by its row lock, so the limit and the order of the queue hold exactly. */
+export async function claim(
   sql: SqlRunner,
   queues: QueueLimits,
   id: ExecId,
   hostId: HostId,
 ): Promise<ClaimResult> {
-  const [row] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
+  const [row] = await sql<ClaimRow>(
+    `SELECT c.claim, ${EXEC_COLUMNS} FROM claim_exec($1, $2, $3) AS c, LATERAL (SELECT (c.exec).*) AS e`,
+    [id, hostId, JSON.stringify(queues)],
+  );
   if (!row) throw new DomainError('not_found', 'There is no such exec.');
-  if (isTerminal(EXEC_TRANSITIONS, row.state)) return { kind: 'ended', exec: execFrom(row) };
-  if (row.state !== 'queued') return { kind: 'live', exec: execFrom(row) };
-  const [sandbox] = await sql<{ generation: number; tier: TierName; ready: boolean }>(
-    `SELECT generation, tier, (observed_state = 'running' AND desired_state = 'running' AND host_id = $2) AS ready
-     FROM sandboxes WHERE id = $1 FOR NO KEY UPDATE`,
-    [row.sandboxId, hostId],
-  );
-  if (!sandbox?.ready) return { kind: 'wait', because: 'sandbox_not_running', exec: execFrom(row) };
-  const [claimed] = await sql<ExecRow>(
-    `UPDATE execs AS e SET state = 'starting', generation = $2, host_id = $3
-     WHERE e.id = $1 AND e.state = 'queued' AND
-       (SELECT count(*) FROM execs a WHERE a.sandbox_id = e.sandbox_id AND
-          (a.state IN ('starting', 'running') OR (a.state = 'queued' AND a.seq < e.seq))) < $4
-     RETURNING ${EXEC_COLUMNS}`,
-    [id, sandbox.generation, hostId, queues[sandbox.tier].execsRunningMax],
-  );
-  if (claimed) return { kind: 'claimed', exec: execFrom(claimed) };
-  const [now] = await sql<ExecRow>(`SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.id = $1`, [id]);
-  const exec = execFrom(now ?? row);
-  if (exec.state === 'queued') return { kind: 'wait', because: 'queue', exec };
-  return { kind: isTerminal(EXEC_TRANSITIONS, exec.state) ? 'ended' : 'live', exec };
+  const exec = execFrom(row);
+  if (row.claim === 'queue' || row.claim === 'sandbox_not_running') {
+    return { kind: 'wait', because: row.claim, exec };
+  }
+  return { kind: row.claim, exec };
 }
 
 /** A view. */

@@ -37,7 +37,7 @@ let sandbox: SandboxId;
 
 beforeAll(async () => {
   test = await createTestDatabase(runningStack().databaseUrl);
-  execs = new PostgresExecStore(test.database);
+  execs = new PostgresExecStore(test.database, test.wakes);
   sandboxes = new PostgresSandboxStore(test.database);
   operations = new PostgresOperationStore(test.database);
 });
@@ -182,7 +182,7 @@ describe('the queue of a sandbox', () => {
   const narrow = { ...TIERS, small: { ...TIERS.small, execsQueuedMax: QUEUED_MAX } };
 
   it('takes exactly its limit when fifty come at once, and says when to come again', async () => {
-    const store = new PostgresExecStore(test.database, narrow);
+    const store = new PostgresExecStore(test.database, test.wakes, narrow);
     const results = await Promise.allSettled(
       Array.from({ length: 50 }, async () => await store.create(newExec())),
     );
@@ -195,7 +195,7 @@ describe('the queue of a sandbox', () => {
   });
 
   it('has a place again as soon as one was claimed, and answers a repeated request even when it is full', async () => {
-    const store = new PostgresExecStore(test.database, narrow);
+    const store = new PostgresExecStore(test.database, test.wakes, narrow);
     const requests = Array.from({ length: QUEUED_MAX }, () => newExec());
     for (const request of requests) await store.create(request);
     await expect(store.create(newExec())).rejects.toMatchObject({ code: 'queue_full' });

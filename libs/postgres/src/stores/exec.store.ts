@@ -17,11 +17,13 @@ import {
   type SandboxId,
   type TenantId,
   type TierName,
+  type Topic,
 } from '#domain';
 import type { Database } from '../database.js';
+import { CHANNEL, type PostgresWakeSender } from '../wake.js';
 import {
   bufferOf,
-  claimInTransaction,
+  claim,
   insertQueued,
   queuePositionsOf,
   QUEUE_FULL_RETRY_SECONDS,
@@ -34,6 +36,7 @@ import { CHUNK_COLUMNS, chunkFrom, EXEC_COLUMNS, execFrom, type ChunkRow, type E
 export class PostgresExecStore implements ExecStore {
   constructor(
     private readonly database: Database,
+    private readonly wakes: PostgresWakeSender,
     private readonly queues: QueueLimits = TIERS,
   ) {}
 
@@ -126,29 +129,32 @@ export class PostgresExecStore implements ExecStore {
   }
 
   async claim(id: ExecId, hostId: HostId): Promise<ClaimResult> {
-    return await this.database.transaction((sql) => claimInTransaction(sql, this.queues, id, hostId));
+    return await claim((sql, parameters) => this.database.query(sql, parameters), this.queues, id, hostId);
   }
 
-  async markRunning(id: ExecId, startedAt: string): Promise<boolean> {
-    const rows = await this.database.query(
-      `UPDATE execs SET state = 'running', started_at = $2 WHERE id = $1 AND state = 'starting' RETURNING id`,
-      [id, startedAt],
+  async markRunning(id: ExecId): Promise<boolean> {
+    return await this.changed(
+      id,
+      (notify) =>
+        `UPDATE execs SET state = 'running', started_at = now() WHERE id = $1 AND state = 'starting' RETURNING ${notify}`,
+      [],
     );
-    return rows.length > 0;
   }
 
   async append(id: ExecId, chunk: Chunk): Promise<boolean> {
-    const rows = await this.database.query(
-      `WITH moved AS (
-         UPDATE execs SET committed_position = $3, stdout_bytes = $5, stderr_bytes = $7
-         WHERE id = $1 AND committed_position = $2 AND stdout_bytes = $4 AND stderr_bytes = $6
-           AND state IN ('starting', 'running')
-         RETURNING id, tenant_id, owner_id)
-       INSERT INTO exec_chunks (exec_id, position, end_position, stdout_from, stdout_to, stderr_from, stderr_to,
-         tenant_id, owner_id, frames)
-       SELECT id, $2, $3, $4, $5, $6, $7, tenant_id, owner_id, $8 FROM moved RETURNING exec_id`,
+    return await this.changed(
+      id,
+      (notify) =>
+        `WITH moved AS (
+           UPDATE execs SET committed_position = $3, stdout_bytes = $5, stderr_bytes = $7,
+             state = 'running', started_at = coalesce(started_at, now())
+           WHERE id = $1 AND committed_position = $2 AND stdout_bytes = $4 AND stderr_bytes = $6
+             AND state IN ('starting', 'running')
+           RETURNING id, tenant_id, owner_id)
+         INSERT INTO exec_chunks (exec_id, position, end_position, stdout_from, stdout_to, stderr_from, stderr_to,
+           tenant_id, owner_id, frames)
+         SELECT id, $2, $3, $4, $5, $6, $7, tenant_id, owner_id, $8 FROM moved RETURNING ${notify}`,
       [
-        id,
         chunk.position,
         chunk.endPosition,
         chunk.stdoutFrom,
@@ -158,18 +164,18 @@ export class PostgresExecStore implements ExecStore {
         bufferOf(chunk.frames),
       ],
     );
-    return rows.length > 0;
   }
 
   async end(id: ExecId, from: readonly ExecState[], end: ExecEnd): Promise<boolean> {
-    const rows = await this.database.query(
-      `UPDATE execs SET state = $3, exit_code = $4, signal = $5, failure = $6, exit_record = $7, evidence = $8, inline_stdin = NULL,
-         started_at = coalesce(started_at, ($7::jsonb->>'startedAt')::timestamptz), finished_at = now()
-       WHERE id = $1 AND state = ANY($2)
-         AND ($7::jsonb IS NULL OR committed_position = ($7::jsonb->>'endPosition')::bigint)
-       RETURNING id`,
+    return await this.changed(
+      id,
+      (notify) =>
+        `UPDATE execs SET state = $3, exit_code = $4, signal = $5, failure = $6, exit_record = $7, evidence = $8, inline_stdin = NULL,
+           started_at = coalesce(started_at, ($7::jsonb->>'startedAt')::timestamptz), finished_at = now()
+         WHERE id = $1 AND state = ANY($2)
+           AND ($7::jsonb IS NULL OR committed_position = ($7::jsonb->>'endPosition')::bigint)
+         RETURNING ${notify}`,
       [
-        id,
         from,
         end.state,
         end.exitCode,
@@ -179,6 +185,22 @@ export class PostgresExecStore implements ExecStore {
         json(end.evidence),
       ],
     );
+  }
+
+  /**
+   * Runs one fenced statement whose first parameter is the exec, and wakes its readers if it has changed the row: with
+   * the same commit where nobody was woken a moment ago, and otherwise together with the next ones.
+   */
+  private async changed(
+    id: ExecId,
+    statement: (notify: string) => string,
+    parameters: readonly unknown[],
+  ): Promise<boolean> {
+    const topic: Topic = `exec:${id}`;
+    const rides = this.wakes.mayRideAlong();
+    const notify = rides ? `pg_notify('${CHANNEL}', $${parameters.length + 2})` : '1';
+    const rows = await this.database.query(statement(notify), [id, ...parameters, ...(rides ? [topic] : [])]);
+    if (rows.length > 0 && !rides) this.wakes.wake(topic);
     return rows.length > 0;
   }
 
@@ -190,10 +212,11 @@ export class PostgresExecStore implements ExecStore {
     );
   }
 
-  async markWorkflowStarted(id: ExecId): Promise<void> {
+  async markWorkflowsStarted(ids: readonly ExecId[]): Promise<void> {
     await this.database.query(
-      `UPDATE execs SET workflow_started_at = now() WHERE id = $1 AND workflow_started_at IS NULL`,
-      [id],
+      `UPDATE execs SET workflow_started_at = now()
+       WHERE id = ANY($1) AND workflow_started_at IS NULL AND state IN ('queued', 'starting', 'running')`,
+      [ids],
     );
   }
 

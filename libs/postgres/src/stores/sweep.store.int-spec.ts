@@ -31,7 +31,7 @@ const sandbox = sandboxId(uuidv7());
 
 beforeAll(async () => {
   test = await createTestDatabase(runningStack().databaseUrl);
-  execs = new PostgresExecStore(test.database);
+  execs = new PostgresExecStore(test.database, test.wakes);
   sweeps = new PostgresSweepStore(test.database);
   const scope = { tenantId: TENANT, ownerId: OWNER };
   await new PostgresSandboxStore(test.database).ensureStarted(
