@@ -18,8 +18,11 @@ import type { ApiConfig, ApiPorts } from './tokens.js';
 
 const HEADER_BYTES_MAX = 16 * 1_024;
 const PATH_PARAMETER_LENGTH_MAX = 256;
+const HEADERS_TIMEOUT_MS = 10_000;
 /** For the whole request to arrive; answers may take longer. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the server looks for connections that are too slow. */
+const CONNECTIONS_CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 65_000;
 
 /** Data only, for programs: nothing here is ever to be cached, framed, sniffed or sent on as a referrer. */
@@ -42,7 +45,11 @@ export async function createApp(
     bodyLimit: limits.REQUEST_BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { maxHeaderSize: HEADER_BYTES_MAX },
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+    },
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX, caseSensitive: true },
     genReqId: requestIdOf,
     requestIdHeader: false,
