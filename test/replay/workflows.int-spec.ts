@@ -41,7 +41,7 @@ function script(calls: string[], change: Partial<Script> = {}): Script {
     startContainer: noted('start_container'),
     awaitRunner: noted('await_runner'),
     openQueue: noted('open_queue'),
-    parkOperation: async ({ park }) => void calls.push(`park:${park.step}:${park.parkNo}`),
+    parkOperation: async ({ park }) => (calls.push(`park:${park.step}:${park.parkNo}`), { isParked: true }),
     resumeOperation: noted('resume'),
     endStart: async ({ state }) => void calls.push(`end:${state}`),
     lookAtExec: async () => ({ kind: 'live' }),
@@ -236,6 +236,7 @@ describe('the start Workflow', () => {
     const parkOperation: Script['parkOperation'] = async ({ park }) => {
       calls.push(`park:${park.step}:${park.parkNo}`);
       parked.open();
+      return { isParked: true };
     };
     const scripted = script(calls, { [ACTIVITY_OF_STEP[step]]: failing, parkOperation });
     await withScriptedWorkers(namespace, scripted, async () => {
@@ -270,13 +271,27 @@ describe('the start Workflow', () => {
     });
   });
 
+  it('ends, and waits for nobody, where its operation has ended without it', async () => {
+    const calls: string[] = [];
+    const prepareStorage = async (): Promise<void> => {
+      throw ApplicationFailure.nonRetryable('The operation has ended.', 'invalid_state');
+    };
+    const parkOperation: Script['parkOperation'] = async () => ({ isParked: false });
+    await withScriptedWorkers(namespace, script(calls, { prepareStorage, parkOperation }), async () => {
+      const handle = await startOperation();
+      expect(await handle.result()).toEqual({ state: 'failed' });
+      expect(calls).toEqual(['end:failed']);
+      await keepHistory(namespace, 'start-of-an-ended-operation', handle.workflowId);
+    });
+  });
+
   it('ends the start on abort, so that the sandbox is not left in between', async () => {
     const calls: string[] = [];
     const parked = gate();
     const awaitRunner = async (): Promise<void> => {
       throw ApplicationFailure.nonRetryable('No runner.', 'container_failed');
     };
-    const parkOperation: Script['parkOperation'] = async () => parked.open();
+    const parkOperation: Script['parkOperation'] = async () => (parked.open(), { isParked: true });
     await withScriptedWorkers(namespace, script(calls, { awaitRunner, parkOperation }), async () => {
       const handle = await startOperation();
       await parked.opened;

@@ -40,7 +40,8 @@ export type ExecEnded = Extract<RunExecResult, { kind: 'ended' }>;
 export interface ControlActivities {
   /** The last step of a start: the sandbox is running, its queue is open, the operation has succeeded. */
   openQueue(input: StepInput): Promise<void>;
-  parkOperation(input: { operationId: OperationId; park: Park }): Promise<void>;
+  /** Not parked is what has ended already. Runs of earlier versions have no answer in their history. */
+  parkOperation(input: { operationId: OperationId; park: Park }): Promise<{ isParked: boolean } | undefined>;
   resumeOperation(input: { operationId: OperationId }): Promise<void>;
   /** Ends a start that will not be tried again and says so on the sandbox. */
   endStart(input: StepInput & { state: 'failed' | 'canceled'; failure: Park['failure'] }): Promise<void>;

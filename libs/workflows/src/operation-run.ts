@@ -64,7 +64,9 @@ export class OperationRun {
   private async parked(step: string, failure: Failure): Promise<void> {
     if (this.parkNo >= limits.PARKS_PER_RUN_MAX) throw new AbortedError(failure, false);
     const park = this.newPark(step, failure);
-    await this.control.parkOperation({ operationId: this.input.operationId, park });
+    const answer = await this.control.parkOperation({ operationId: this.input.operationId, park });
+    // Its row has ended without it, as when the start of this run came later than anybody waited for: nobody will decide.
+    if (answer?.isParked === false) throw new AbortedError(failure, false);
     upsertSearchAttributes([
       { key: OP_STATE, value: 'parked' },
       { key: PARKED_STEP, value: step },

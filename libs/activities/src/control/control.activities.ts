@@ -38,11 +38,12 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
     openQueue: (input) => openQueue(ports, input),
 
     async parkOperation({ operationId, park }) {
-      await operations.move(operationId, ['pending', 'running', 'parked'], 'parked', {
+      const isParked = await operations.move(operationId, ['pending', 'running', 'parked'], 'parked', {
         park,
         failure: park.failure,
       });
       wake.wake(`operation:${operationId}`);
+      return { isParked };
     },
 
     async resumeOperation({ operationId }) {
