@@ -5,20 +5,27 @@ import { pause, textOf, until } from './pause.js';
 import type { Random } from './random.js';
 
 const GAP_MS_MIN = 100;
-const GAP_MS_MAX = 2_000;
+const GAP_MS_MAX = 1_500;
 /** What was killed before is back before the next kill, unless it takes longer than this. */
-const BACK_WITHIN_MS = 5_000;
+const BACK_WITHIN_MS = 3_000;
 const BACK_LOOK_MS = 100;
 const TWO_AT_ONCE_CHANCE = 0.15;
-const STOP_CHANCE = 0.35;
+const STOP_CHANCE = 0.3;
 const AIMED_CHANCE = 0.5;
 const AIM_WAIT_MS = 2_000;
 const AIM_DELAY_MS_MAX = 150;
 /** With more than so many parts stopped at once there would be nothing left to test. */
 const OPEN_STOPS_MAX = 2;
 const MOMENTS = ['posting', 'accepted', 'ended'] as const;
-/** How often each is chosen; all others are chosen once as often. After a loss of power everything starts anew, which takes long. */
-const WEIGHTS: Partial<Record<Target, number>> = { machine: 0.35 };
+/** How often each is chosen, where all others are chosen once: lines are cut for long, and after a loss of power everything starts anew. */
+const WEIGHTS: Partial<Record<Target, number>> = {
+  'api-postgres': 0.5,
+  'worker-postgres': 0.5,
+  'api-temporal': 0.5,
+  'worker-temporal': 0.5,
+  'worker-minio': 0.5,
+  machine: 0.25,
+};
 
 export interface AssaultOptions {
   readonly kills: number;
@@ -67,9 +74,11 @@ export class Assault {
     const moment = this.random.pick(MOMENTS);
     const delayMs = this.random.integer(0, AIM_DELAY_MS_MAX);
     if (!isAimed) return;
-    const either = AbortSignal.any([signal, AbortSignal.timeout(AIM_WAIT_MS)]);
+    const aimed = new AbortController();
     // Where nothing of the kind happens in time the kill falls where it falls.
-    await once(this.moments, moment, { signal: either }).catch(() => undefined);
+    const met = once(this.moments, moment, { signal: aimed.signal }).catch(() => undefined);
+    await Promise.race([met, pause(AIM_WAIT_MS, signal)]);
+    aimed.abort();
     await pause(delayMs);
   }
 

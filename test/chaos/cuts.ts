@@ -67,17 +67,20 @@ export class Cuts {
 
   private async cutPostgres(pid: number, forMs: number, quick: AbortSignal): Promise<void> {
     const frozen = new Map<number, string | undefined>();
-    const isOver = AbortSignal.any([quick, AbortSignal.timeout(forMs)]);
-    while (!isOver.aborted) {
-      for (const server of serversOf(pid)) {
-        if (frozen.has(server)) continue;
-        frozen.set(server, startTimeOf(server));
-        send(server, 'SIGSTOP');
+    const healAt = performance.now() + forMs;
+    try {
+      while (performance.now() < healAt && !quick.aborted) {
+        for (const server of serversOf(pid)) {
+          if (frozen.has(server)) continue;
+          frozen.set(server, startTimeOf(server));
+          send(server, 'SIGSTOP');
+        }
+        await pause(LOOK_INTERVAL_MS, quick);
       }
-      await pause(LOOK_INTERVAL_MS, isOver);
-    }
-    for (const [server, startTime] of frozen) {
-      if (startTime !== undefined && startTimeOf(server) === startTime) send(server, 'SIGCONT');
+    } finally {
+      for (const [server, startTime] of frozen) {
+        if (startTime !== undefined && startTimeOf(server) === startTime) send(server, 'SIGCONT');
+      }
     }
   }
 
@@ -99,9 +102,12 @@ export class Cuts {
       String(classId),
     ];
     run('iptables', ['-w', '-I', ...rule, '-j', 'DROP']);
-    await pause(forMs, quick);
-    run('iptables', ['-w', '-D', ...rule, '-j', 'DROP']);
-    leave(group, join(this.groups ?? '', 'cgroup.procs'));
+    try {
+      await pause(forMs, quick);
+    } finally {
+      run('iptables', ['-w', '-D', ...rule, '-j', 'DROP']);
+      leave(group, join(this.groups ?? '', 'cgroup.procs'));
+    }
   }
 }
 

@@ -184,7 +184,7 @@ export class Harm {
 
   /** Short ones are more frequent than long ones. */
   private stopMs(): number {
-    return Math.round(STOP_MS_MIN + (STOP_MS_MAX - STOP_MS_MIN) * this.random.unit() ** 2);
+    return Math.round(STOP_MS_MIN + (STOP_MS_MAX - STOP_MS_MIN) * this.random.unit() ** 4);
   }
 
   private planDockerStart(): { text: string; after: (start: () => Promise<void>) => Promise<void> } {
