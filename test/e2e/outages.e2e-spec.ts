@@ -1,64 +1,18 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { runningStack } from '../stack/running-stack.js';
 import { call, ended, insist, run, sandboxOf, startExec, type ExecBody } from './api-client.js';
-import { pidOf, type ComponentName } from './processes.js';
+import { freeze, healthOf, thaw, untilHealthy } from './outage.js';
 
 const TEST_TIMEOUT_MS = 120_000;
 const ANSWER_WITHIN_MS = 20_000;
 
 let sandbox: string;
-let frozen: number[] = [];
 
 beforeAll(async () => {
   sandbox = await sandboxOf(`outages-${randomUUID().slice(0, 8)}`);
 }, TEST_TIMEOUT_MS);
 
 afterEach(() => thaw());
-
-/** Stops a component with all its processes, as a machine that hangs would: its connections stay open and answer nothing. */
-function freeze(name: ComponentName): void {
-  const pid = pidOf(name);
-  frozen = [pid, ...descendantsOf(pid)];
-  for (const one of frozen) process.kill(one, 'SIGSTOP');
-}
-
-function thaw(): void {
-  for (const pid of frozen.toReversed()) process.kill(pid, 'SIGCONT');
-  frozen = [];
-}
-
-function descendantsOf(parent: number): number[] {
-  const children = readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .filter((pid) => parentOf(pid) === parent);
-  return children.flatMap((child) => [child, ...descendantsOf(child)]);
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return undefined;
-  }
-}
-
-async function healthOf(dependency: string): Promise<string | undefined> {
-  const response = await fetch(new URL('/health', runningStack().apiUrl));
-  const { dependencies } = (await response.json()) as { dependencies: Record<string, { state: string }> };
-  return dependencies[dependency]?.state;
-}
-
-async function untilHealthy(dependency: string): Promise<void> {
-  const giveUpAt = Date.now() + 30_000;
-  while ((await healthOf(dependency)) !== 'up') {
-    if (Date.now() > giveUpAt) throw new Error(`${dependency} is not up again.`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
 
 describe('while Temporal hangs', () => {
   it(

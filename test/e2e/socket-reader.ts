@@ -14,9 +14,12 @@ export interface SocketRecording {
   readonly ends: number;
 }
 
-/** Subscribes to an exec and reconnects with `after` for as long as there was no end. Keeps every byte in order of arrival. */
-export async function recordSocket(execId: string, seconds: number): Promise<SocketRecording> {
-  const recorder = new Recorder(execId);
+/**
+ * Subscribes to an exec from a position on and reconnects with `after` for as long as there was no end. Keeps every byte
+ * in order of arrival.
+ */
+export async function recordSocket(execId: string, seconds: number, after = 0): Promise<SocketRecording> {
+  const recorder = new Recorder(execId, after);
   const giveUpAt = Date.now() + seconds * 1_000;
   while (!recorder.end) {
     if (Date.now() > giveUpAt)
@@ -30,12 +33,14 @@ export async function recordSocket(execId: string, seconds: number): Promise<Soc
 class Recorder {
   private readonly pieces: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
   private readonly states: string[] = [];
-  private position = 0;
   private ends = 0;
   connections = 0;
   end: Record<string, unknown> | undefined;
 
-  constructor(private readonly execId: string) {}
+  constructor(
+    private readonly execId: string,
+    private position: number,
+  ) {}
 
   async connectOnce(giveUpAt: number): Promise<void> {
     const url = new URL('/v1/ws', runningStack().apiUrl);

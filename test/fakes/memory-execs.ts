@@ -2,6 +2,7 @@ import {
   DomainError,
   isTerminal,
   EXEC_TRANSITIONS,
+  searchText,
   type Chunk,
   type ClaimResult,
   type Ensured,
@@ -13,15 +14,17 @@ import {
   type ExecStore,
   type HostId,
   type NewExec,
+  type OutputSource,
   type Page,
   type Sandbox,
   type SandboxId,
+  type SearchWord,
   type TenantId,
   type WakeSender,
 } from '#domain';
 import { pageOf } from './memory-page.js';
 
-export class MemoryExecs implements ExecStore {
+export class MemoryExecs implements ExecStore, OutputSource {
   readonly rows = new Map<ExecId, Exec>();
   readonly chunks = new Map<ExecId, Chunk[]>();
   readonly inlineStdin = new Map<ExecId, Uint8Array>();
@@ -58,6 +61,7 @@ export class MemoryExecs implements ExecStore {
       hostId: sandbox.hostId,
       generation: null,
       state: 'queued',
+      outputState: 'hot',
       committedPosition: 0,
       stdoutBytes: 0,
       stderrBytes: 0,
@@ -97,6 +101,7 @@ export class MemoryExecs implements ExecStore {
         (query.ownerId === undefined || row.ownerId === query.ownerId) &&
         (query.states === undefined || query.states.includes(row.state)) &&
         Object.entries(query.labels ?? {}).every(([key, value]) => row.request.labels[key] === value) &&
+        (query.words ?? []).every((word) => hasWord(row, word)) &&
         (query.createdAfter === undefined || row.createdAt >= query.createdAfter) &&
         (query.createdBefore === undefined || row.createdAt < query.createdBefore),
     );
@@ -217,6 +222,11 @@ export class MemoryExecs implements ExecStore {
     await Promise.resolve();
     if (this.away) throw this.away;
   }
+}
+
+function hasWord({ request }: Exec, { word, prefix }: SearchWord): boolean {
+  const words = searchText([...request.argv, ...Object.entries(request.labels).flat()].join(' ')).split(' ');
+  return words.some((one) => (prefix ? one.startsWith(word) : one === word));
 }
 
 /** At least one, then as long as the sum stays within `bytesMax`. */

@@ -1,4 +1,15 @@
-import { encodeFrame, type Chunk, type ExecEnd, type ExecId, type Frame } from '#domain';
+import { createHash } from 'node:crypto';
+import {
+  DomainError,
+  encodeFrame,
+  verifyOutput,
+  type Chunk,
+  type Digest,
+  type ExecEnd,
+  type ExecId,
+  type Frame,
+  type OutputVerifier,
+} from '#domain';
 import { MemoryExecs } from './memory-execs.js';
 import { MemoryHostLink } from './memory-host-link.js';
 import { MemoryHosts } from './memory-hosts.js';
@@ -26,11 +37,27 @@ export class MemoryWorld {
   readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
   readonly execs = new MemoryExecs(this.sandboxes.rows, this.now, this.wakes);
 
+  /** Everything is hot here. */
+  readonly verifier: OutputVerifier = {
+    verify: async (exec, signal) => {
+      const segments = {
+        find: async () => await Promise.resolve({ outputState: exec.outputState, segment: undefined }),
+        manifest: async () => await Promise.resolve(undefined),
+      };
+      const objects = {
+        get: async () => await Promise.reject(new DomainError('not_found', 'There is no object.')),
+      };
+      return await verifyOutput({ hot: this.execs, segments, objects, newDigest }, exec, signal);
+    },
+  };
+
   get ports() {
     return {
       sandboxes: this.sandboxes,
       operations: this.operations,
       execs: this.execs,
+      output: this.execs,
+      verifier: this.verifier,
       hosts: this.hosts,
       keys: this.keys,
       hostLink: this.hostLink,
@@ -88,4 +115,9 @@ export class MemoryWorld {
       frames,
     };
   }
+}
+
+function newDigest(): Digest {
+  const hash = createHash('sha256');
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest('hex') };
 }

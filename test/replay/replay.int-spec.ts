@@ -12,6 +12,10 @@ const REQUIRED = [
   'start-succeeded',
   'start-parked-then-retried',
   'start-aborted',
+  'seal-succeeded',
+  'seal-failed',
+  'retention-succeeded',
+  'retention-continued',
 ];
 
 describe('saved histories', () => {

@@ -1,6 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import type { ControlActivities, ExecActivities, HostActivities } from '#activities';
+import type {
+  ControlActivities,
+  ExecActivities,
+  HostActivities,
+  RetentionActivities,
+  SealingActivities,
+} from '#activities';
 import { CONTROL_TASK_QUEUE, hostExecTaskQueue, hostTaskQueue } from '#workflows/contract';
 import type { TestNamespace } from '../stack/temporal-namespace.js';
 
@@ -13,11 +19,12 @@ export const WORKFLOW_BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle
 export const SCRIPTED_HOST = 'scripted';
 
 export type Script = ControlActivities & HostActivities & ExecActivities;
+export type KeepingScript = SealingActivities & RetentionActivities;
 
 /** Runs the real Workflows on the real server against Activities that a test scripts; stops the workers afterwards. */
 export async function withScriptedWorkers<T>(
   namespace: TestNamespace,
-  script: Script,
+  script: Script | KeepingScript,
   work: () => Promise<T>,
 ): Promise<T> {
   const shared = { connection: namespace.native, namespace: namespace.name, activities: { ...script } };

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isDomainError } from '#domain';
+import { isDomainError, StoredOutput, verifyOutput, type Digest } from '#domain';
 import {
   Database,
   PostgresExecStore,
@@ -7,6 +8,7 @@ import {
   PostgresIdempotencyStore,
   PostgresOperationStore,
   PostgresSandboxStore,
+  PostgresSegmentStore,
   PostgresWakeReceiver,
   PostgresWakeSender,
 } from '#postgres';
@@ -15,7 +17,8 @@ import { HttpHostLink } from '#stream';
 import { TemporalConnection, TemporalWorkflowRuns } from '#temporal';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
-import { hostProbe, postgresProbe, s3Probe, temporalProbe } from './health/probes.js';
+import { hostProbe, postgresProbe, s3Probe, sealingLagProbe, temporalProbe } from './health/probes.js';
+import { OutputInTurn } from './output/output-in-turn.js';
 import type { ApiPorts } from './tokens.js';
 
 const CONNECT_RETRY_MS = 500;
@@ -40,27 +43,45 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
   const hosts = new PostgresHostStore(database);
   const hostLink = new HttpHostLink(hosts, config.adminSecret, log);
   const objects = new S3ObjectStore(config.s3);
+  const execs = new PostgresExecStore(database, wakeSender);
+  const segments = new PostgresSegmentStore(database);
   return {
     ports: {
       sandboxes: new PostgresSandboxStore(database),
       operations: new PostgresOperationStore(database),
-      execs: new PostgresExecStore(database, wakeSender),
+      execs,
+      output: new StoredOutput(new OutputInTurn(execs), segments, objects),
+      verifier: {
+        verify: (exec, signal) => verifyOutput({ hot: execs, segments, objects, newDigest }, exec, signal),
+      },
       hosts,
       keys: new PostgresIdempotencyStore(database),
       hostLink,
       wakeReceiver,
       wakeSender,
       workflows: new TemporalWorkflowRuns(temporal),
-      probes: [postgresProbe(database), temporalProbe(temporal), hostProbe(hosts), s3Probe(objects)],
+      probes: [
+        postgresProbe(database),
+        temporalProbe(temporal),
+        hostProbe(hosts),
+        s3Probe(objects),
+        sealingLagProbe(segments),
+      ],
     },
     close: async () => {
       hostLink.close();
+      objects.close();
       await wakeSender.flush();
       await wakeReceiver.close();
       await temporal.close();
       await database.close();
     },
   };
+}
+
+function newDigest(): Digest {
+  const hash = createHash('sha256');
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest('hex') };
 }
 
 /** A restart together with the database must not need a person, so it waits for it, with a limit. */

@@ -25,6 +25,8 @@ import { OpenStreams } from './output/open-streams.js';
 import { OutputEventsService } from './output/output-events.service.js';
 import { OutputController } from './output/output.controller.js';
 import { OutputService } from './output/output.service.js';
+import { VerificationController } from './output/verification.controller.js';
+import { VerificationService } from './output/verification.service.js';
 import { RateGuard } from './rate/rate.guard.js';
 import { RateLimits } from './rate/rate-limits.js';
 import { SandboxStarter } from './sandboxes/sandbox-starter.js';
@@ -44,6 +46,7 @@ export const CONTROLLERS: readonly Type[] = [
   ExecsController,
   ExecInputController,
   OutputController,
+  VerificationController,
   OperationsController,
   HealthController,
   OpenApiController,
@@ -62,6 +65,7 @@ const SERVICES: readonly Provider[] = [
   OutputService,
   OutputEventsService,
   OpenStreams,
+  VerificationService,
   SocketSessions,
   EventsGateway,
   TerminalGateway,
@@ -102,6 +106,8 @@ function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logg
     { provide: tokens.OPERATION_STORE, useValue: ports.operations },
     { provide: tokens.EXEC_STORE, useValue: ports.execs },
     { provide: tokens.IDEMPOTENCY_STORE, useValue: ports.keys },
+    { provide: tokens.OUTPUT_SOURCE, useValue: ports.output },
+    { provide: tokens.OUTPUT_VERIFIER, useValue: ports.verifier },
     { provide: tokens.HOST_STORE, useValue: ports.hosts },
     { provide: tokens.WAKE_RECEIVER, useValue: ports.wakeReceiver },
     { provide: tokens.WAKE_SENDER, useValue: ports.wakeSender },

@@ -4,6 +4,8 @@ import type {
   HostStore,
   IdempotencyStore,
   OperationStore,
+  OutputSource,
+  OutputVerifier,
   SandboxStore,
   WakeReceiver,
   WakeSender,
@@ -20,6 +22,8 @@ export interface ApiPorts {
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
   readonly execs: ExecStore;
+  readonly output: OutputSource;
+  readonly verifier: OutputVerifier;
   readonly hosts: HostStore;
   readonly keys: IdempotencyStore;
   readonly hostLink: HostLink;
@@ -37,6 +41,8 @@ export const LOGGER = Symbol('Logger');
 export const SANDBOX_STORE = Symbol('SandboxStore');
 export const OPERATION_STORE = Symbol('OperationStore');
 export const EXEC_STORE = Symbol('ExecStore');
+export const OUTPUT_SOURCE = Symbol('OutputSource');
+export const OUTPUT_VERIFIER = Symbol('OutputVerifier');
 export const HOST_STORE = Symbol('HostStore');
 export const IDEMPOTENCY_STORE = Symbol('IdempotencyStore');
 export const HOST_LINK = Symbol('HostLink');

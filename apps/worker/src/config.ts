@@ -1,4 +1,7 @@
+import { limits } from '#domain';
 import { z } from 'zod';
+
+const atLeast = (least: number) => z.coerce.number().int().min(least);
 
 /** Everything that the worker reads from its environment. Read once, at the start, then frozen and passed down. */
 const schema = z.object({
@@ -28,6 +31,10 @@ const schema = z.object({
   BERTH_STREAM_ADDRESS: z.string().min(1).default('127.0.0.1'),
   BERTH_STREAM_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   BERTH_WORKER_HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  BERTH_RETENTION_OUTPUTS_MAX: atLeast(1).default(limits.RETENTION_OUTPUTS_PER_OWNER_DEFAULT),
+  BERTH_RETENTION_BYTES_MAX: atLeast(1).default(limits.RETENTION_BYTES_PER_OWNER_DEFAULT),
+  BERTH_RETENTION_AGE_SECONDS_MAX: atLeast(1).default(limits.RETENTION_AGE_SECONDS_DEFAULT),
+  BERTH_RETENTION_AGE_SECONDS_MIN: atLeast(0).default(limits.RETENTION_AGE_SECONDS_MIN_DEFAULT),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 

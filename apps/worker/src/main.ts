@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Runtime } from '@temporalio/worker';
-import { createControlActivities } from '#activities';
 import { ensureSchedules, TemporalConnection, TemporalWorkflowRuns } from '#temporal';
 import { ConfigError, readConfig, type WorkerConfig } from './config.js';
+import { createControlRole } from './control-role.js';
 import { serveHealth } from './health.js';
 import { createHostRole } from './host-role.js';
 import { createLog, temporalLogger } from './log.js';
@@ -24,7 +24,7 @@ async function run(config: WorkerConfig): Promise<void> {
   });
   const runs = new TemporalWorkflowRuns(temporal);
   const roles = new Set(config.BERTH_WORKER_ROLES);
-  const control = roles.has('control') ? createControlActivities({ ...stores, runs, log }) : undefined;
+  const control = roles.has('control') ? createControlRole(config, stores, runs, log) : undefined;
   const host = roles.has('host') ? createHostRole(config, stores, runs, log) : undefined;
   await host?.start();
 
@@ -42,6 +42,7 @@ async function run(config: WorkerConfig): Promise<void> {
   await host?.stop();
   await running;
   await stores.wake.flush();
+  control?.close();
   await Promise.allSettled([connection.close(), temporal.close(), database.close()]);
 }
 

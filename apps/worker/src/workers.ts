@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import type { ControlActivities } from '#activities';
 import { CONTROL_TASK_QUEUE, hostExecTaskQueue, hostTaskQueue } from '#workflows/contract';
 import type { WorkerConfig } from './config.js';
+import type { ControlRole } from './control-role.js';
 import type { HostRole } from './host-role.js';
 
 /** Written by the build, see scripts/bundle-workflows.ts. */
@@ -35,7 +35,7 @@ export async function connectTemporal(address: string, log: Logger): Promise<Nat
 export async function createWorkers(
   connection: NativeConnection,
   config: WorkerConfig,
-  parts: { readonly control: ControlActivities | undefined; readonly host: HostRole | undefined },
+  parts: { readonly control: ControlRole | undefined; readonly host: HostRole | undefined },
 ): Promise<Map<string, Worker>> {
   const shared = {
     connection,
@@ -52,7 +52,7 @@ export async function createWorkers(
       ...shared,
       taskQueue: CONTROL_TASK_QUEUE,
       workflowBundle: { codePath: WORKFLOW_BUNDLE },
-      activities: parts.control,
+      activities: parts.control.activities,
       maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
     });
   }

@@ -2,7 +2,7 @@
  * The Activities as the Workflows see them: one interface per Task Queue. Workflows import these types and nothing else
  * of this library.
  */
-import type { ExecId, ExecState, OperationId, Park, SandboxId } from '#domain';
+import type { ErrorCode, ExecId, ExecState, OperationId, OwnerOfOutput, Park, SandboxId } from '#domain';
 
 export interface ExecRef {
   readonly execId: ExecId;
@@ -62,4 +62,35 @@ export interface SweepResult {
   readonly repaired: number;
   /** Cancels that were asked for again. */
   readonly canceled: number;
+}
+
+/** On `control`. */
+export interface SealingActivities {
+  /** One pass over what waits: indexes ended execs for search, and seals output. Safe to repeat and to run twice at once. */
+  sealOutput(): Promise<SealResult>;
+}
+
+export interface SealResult {
+  readonly indexed: number;
+  readonly segments: number;
+  readonly execs: number;
+  readonly packs: number;
+  readonly postponed: number;
+  /** Why it stopped early: object storage is away or full. */
+  readonly stoppedBy: ErrorCode | null;
+}
+
+/** On `control`. */
+export interface RetentionActivities {
+  /** One pass, from the owner after `after` on. Safe to repeat and to run twice at once. */
+  applyRetention(input: { after: OwnerOfOutput | null }): Promise<RetentionResult>;
+}
+
+export interface RetentionResult {
+  /** Where the next pass goes on; null: from the beginning. */
+  readonly next: OwnerOfOutput | null;
+  readonly expired: number;
+  readonly erased: number;
+  readonly removed: number;
+  readonly stoppedBy: ErrorCode | null;
 }

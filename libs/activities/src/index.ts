@@ -14,3 +14,8 @@ export { createHostActivities } from './host/host.activities.js';
 export type { HostActivityPorts } from './host/host.activities.js';
 export { HostPresence } from './host/host-presence.js';
 export { SandboxObserver } from './host/sandbox-observer.js';
+export { createSealingActivities } from './sealing/sealing.activities.js';
+export { SealPass } from './sealing/seal-pass.js';
+export type { SealPorts } from './sealing/seal-pass.js';
+export { createRetentionActivities } from './retention/retention.activities.js';
+export type { RetentionPorts } from './retention/retention-pass.js';

@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'operation_in_progress',
   'invalid_state',
   'sandbox_deleted',
+  'output_expired',
   'position_invalid',
   'stdin_gap',
   'stdin_full',

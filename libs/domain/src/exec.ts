@@ -2,6 +2,7 @@ import type { ExecState } from './exec.states.js';
 import type { StdinSource, TerminalSize } from './exec-input.js';
 import type { Failure } from './errors.js';
 import type { ExecId, HostId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { OutputState } from './output/output.states.js';
 import type { ExitRecord } from './ports/runner.port.js';
 
 /** What the client asked for. Immutable; the hash of it fences an Idempotency-Key. */
@@ -37,6 +38,7 @@ export interface Exec {
   readonly state: ExecState;
   readonly request: ExecRequest;
   readonly requestHash: string;
+  readonly outputState: OutputState;
   readonly committedPosition: number;
   readonly stdoutBytes: number;
   readonly stderrBytes: number;

@@ -107,3 +107,35 @@ export {
 export type { DecodedFrames, Frame, FrameLimits, FrameStream } from './frames/index.js';
 export type { Log } from './ports/log.port.js';
 export type { HostLink, HostServices } from './ports/host-link.port.js';
+export { OUTPUT_TRANSITIONS } from './output/output.states.js';
+export type { OutputState } from './output/output.states.js';
+export type { OutputPlace, OutputSource } from './output/output-source.port.js';
+export type {
+  ObjectWrite,
+  OwnerOfOutput,
+  PackMember,
+  RetentionStore,
+  SealingStore,
+  SearchStore,
+  SegmentStore,
+  UnindexedExec,
+} from './output/output-stores.port.js';
+export { blocksOf, SegmentShape } from './output/segment.js';
+export type { BlockStart, OutputSegment, OutputSpan } from './output/segment.js';
+export { manifestKey, packKey, segmentKey } from './output/object-keys.js';
+export { manifestOf } from './output/manifest.js';
+export type { EndedExec, ManifestPlace } from './output/manifest.js';
+export { isPackDue, isSealingLate } from './output/sealing.js';
+export type { SealingLag } from './output/sealing.js';
+export type { RetentionPolicy } from './output/retention.js';
+export { searchText, searchWordsOf } from './output/search-words.js';
+export type { SearchWord } from './output/search-words.js';
+export { outputExpired, StoredOutput } from './output/stored-output.js';
+export { verifyOutput } from './output/verify-output.js';
+export type {
+  OutputProblem,
+  OutputVerification,
+  OutputVerifier,
+  VerifyPorts,
+} from './output/verify-output.js';
+export type { Digest, VerifiedStream } from './output/frame-walk.js';

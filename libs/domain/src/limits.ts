@@ -61,3 +61,45 @@ export const SWEEP_VERIFY_AFTER_MS = 60 * SECOND_MS;
 export const SWEEP_CANCEL_AFTER_MS = 10 * SECOND_MS;
 export const SWEEP_ROWS_MAX = 200;
 export const IDEMPOTENCY_KEY_AGE_MS_MAX = 30 * 24 * 3_600 * SECOND_MS;
+
+/** Output goes into object storage in pieces of at most this size. */
+export const SEGMENT_BYTES_MAX = 8 * MIB;
+/** A reader of a sealed segment fetches it in steps of about this size. */
+export const SEGMENT_BLOCK_BYTES = 64 * KIB;
+/** The last bytes of the output that search knows. */
+export const SEARCH_TAIL_BYTES = 64 * KIB;
+/** A live exec keeps that much of its framed output in the database, so that search finds its end there. */
+export const HOT_TAIL_BYTES = 256 * KIB;
+export const HOT_READ_BYTES_MAX = 1 * MIB;
+export const SEARCH_COMMAND_LENGTH_MAX = 16 * KIB;
+export const SEARCH_WORD_LENGTH_MAX = 64;
+export const SEARCH_QUERY_LENGTH_MAX = 200;
+export const SEARCH_QUERY_WORDS_MAX = 16;
+export const SEARCH_EXECS_PER_STEP_MAX = 100;
+/** Ended execs with less output than this share an object. */
+export const PACK_OUTPUT_BYTES_MAX = 256 * KIB;
+export const PACK_BYTES_MAX = 4 * MIB;
+export const PACK_EXECS_MAX = 500;
+export const PACK_EXECS_ENOUGH = 100;
+export const PACK_BYTES_ENOUGH = 2 * MIB;
+export const PACK_WAIT_MS = 5 * 60 * SECOND_MS;
+/** What could not be sealed for a reason of its own is left alone this long, so that it does not keep others waiting. */
+export const SEAL_POSTPONE_MS = 3_600 * SECOND_MS;
+export const SEAL_EXECS_PER_PASS_MAX = 100;
+/** A pass that has still something to do after this long leaves it to the next one. */
+export const SEAL_PASS_MS_MAX = 120 * SECOND_MS;
+export const SEALING_LAG_MS_ALARM = 20 * 60 * SECOND_MS;
+export const SEALING_HOT_BYTES_ALARM = 1_024 * MIB;
+export const SEALING_WAITING_COUNTED_MAX = 10_000;
+/** An object whose writing was not completed within this time was left behind by a crash. */
+export const PENDING_OBJECT_STALE_MS = 3_600 * SECOND_MS;
+export const REMOVED_OBJECTS_PER_PASS_MAX = 1_000;
+export const RETENTION_OUTPUTS_PER_OWNER_DEFAULT = 100;
+export const RETENTION_BYTES_PER_OWNER_DEFAULT = 10 * 1_024 * MIB;
+export const RETENTION_AGE_SECONDS_DEFAULT = 30 * 24 * 3_600;
+export const RETENTION_AGE_SECONDS_MIN_DEFAULT = 5 * 60;
+export const RETENTION_OWNERS_PER_PASS_MAX = 1_000;
+export const RETENTION_EXECS_PER_STEP_MAX = 200;
+export const RETENTION_EXECS_PER_PASS_MAX = 2_000;
+export const ERASED_CHUNKS_PER_STEP_MAX = 64;
+export const VERIFICATIONS_AT_ONCE_MAX = 2;

@@ -3,12 +3,15 @@ import { parse } from 'pg-connection-string';
 import { DataSource, type EntityManager } from 'typeorm';
 import { DomainError } from '#domain';
 import { ExecChunkEntity } from './entities/exec-chunk.entity.js';
+import { ExecSegmentEntity } from './entities/exec-segment.entity.js';
 import { ExecEntity } from './entities/exec.entity.js';
 import { HostEntity } from './entities/host.entity.js';
 import { IdempotencyKeyEntity } from './entities/idempotency-key.entity.js';
 import { OperationEntity } from './entities/operation.entity.js';
+import { PendingObjectEntity } from './entities/pending-object.entity.js';
 import { SandboxEntity } from './entities/sandbox.entity.js';
 import { Initial1700000000001 } from './migrations/0001-initial.migration.js';
+import { SealedOutput1700000000002 } from './migrations/0002-sealed-output.migration.js';
 import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration.js';
 import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
 import { ClaimExec1700000000009 } from './migrations/0009-claim-exec.migration.js';
@@ -120,9 +123,19 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
     ...(typeof password === 'string' ? { password } : {}),
     ...(database === undefined ? {} : { database }),
     applicationName: options.applicationName,
-    entities: [SandboxEntity, OperationEntity, ExecEntity, ExecChunkEntity, HostEntity, IdempotencyKeyEntity],
+    entities: [
+      SandboxEntity,
+      OperationEntity,
+      ExecEntity,
+      ExecChunkEntity,
+      ExecSegmentEntity,
+      PendingObjectEntity,
+      HostEntity,
+      IdempotencyKeyEntity,
+    ],
     migrations: [
       Initial1700000000001,
+      SealedOutput1700000000002,
       ExecLabels1700000000003,
       ExecInput1700000000004,
       IdempotencyKeys1700000000005,

@@ -1,24 +1,47 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
-import { CONTROL_TASK_QUEUE, SWEEP_SCHEDULE_ID, SWEEP_WORKFLOW } from '#workflows/contract';
+import {
+  CONTROL_TASK_QUEUE,
+  SEAL_SCHEDULE_ID,
+  SEAL_WORKFLOW,
+  SWEEP_SCHEDULE_ID,
+  SWEEP_WORKFLOW,
+} from '#workflows/contract';
 import type { TemporalConnection } from './connection.js';
 
-const SWEEP_EVERY = '10s';
+type Interval = `${number}${'s' | 'm'}`;
+
+interface SystemSchedule {
+  readonly id: string;
+  readonly workflow: string;
+  readonly every: Interval;
+  /** A run that is still going after this long is ended, so that the next one can begin. */
+  readonly runTimeout: Interval;
+}
+
+const SCHEDULES: readonly SystemSchedule[] = [
+  { id: SWEEP_SCHEDULE_ID, workflow: SWEEP_WORKFLOW, every: '10s', runTimeout: '5m' },
+  { id: SEAL_SCHEDULE_ID, workflow: SEAL_WORKFLOW, every: '10s', runTimeout: '20m' },
+];
 
 /** Creates the Schedules of the system under fixed ids; what exists is left as it is. */
 export async function ensureSchedules(temporal: TemporalConnection): Promise<void> {
+  for (const schedule of SCHEDULES) await ensureSchedule(temporal, schedule);
+}
+
+async function ensureSchedule(temporal: TemporalConnection, schedule: SystemSchedule): Promise<void> {
   try {
     await temporal.call((client) =>
       client.schedule.create({
-        scheduleId: SWEEP_SCHEDULE_ID,
-        spec: { intervals: [{ every: SWEEP_EVERY }] },
-        policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: SWEEP_EVERY },
+        scheduleId: schedule.id,
+        spec: { intervals: [{ every: schedule.every }] },
+        policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: schedule.every },
         action: {
           type: 'startWorkflow',
-          workflowType: SWEEP_WORKFLOW,
-          workflowId: SWEEP_SCHEDULE_ID,
+          workflowType: schedule.workflow,
+          workflowId: schedule.id,
           taskQueue: CONTROL_TASK_QUEUE,
           args: [],
-          workflowRunTimeout: '5m',
+          workflowRunTimeout: schedule.runTimeout,
         },
       }),
     );

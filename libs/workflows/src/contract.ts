@@ -12,10 +12,14 @@ export const hostExecTaskQueue = (hostId: string): string => `host.${hostId}.exe
 export const EXEC_WORKFLOW = 'exec';
 export const START_SANDBOX_WORKFLOW = 'startSandbox';
 export const SWEEP_WORKFLOW = 'sweep';
+export const SEAL_WORKFLOW = 'seal';
+export const RETENTION_WORKFLOW = 'retention';
 
 export const execWorkflowId = (id: string): string => `exec:${id}`;
 export const operationWorkflowId = (id: string): string => `operation:${id}`;
 export const SWEEP_SCHEDULE_ID = 'sweep';
+export const SEAL_SCHEDULE_ID = 'seal';
+export const RETENTION_SCHEDULE_ID = 'retention';
 
 export interface ExecInput {
   readonly execId: ExecId;

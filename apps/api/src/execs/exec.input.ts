@@ -1,4 +1,4 @@
-import { limits } from '#domain';
+import { limits, searchWordsOf } from '#domain';
 import { z } from 'zod';
 import { idText, nameText, pageQuery, repeated, timeText } from '../http/inputs.js';
 import { Stdin, TerminalSizeBody, User } from './exec-input.input.js';
@@ -126,7 +126,17 @@ const LabelFilters = repeated(LabelFilter, limits.LABEL_ITEMS_MAX)
   })
   .transform((labels): Readonly<Record<string, string>> => Object.fromEntries(labels));
 
+const SearchText = z
+  .string()
+  .max(limits.SEARCH_QUERY_LENGTH_MAX)
+  .transform(searchWordsOf)
+  .refine((words) => words.length > 0, { error: 'must hold a word: letters or digits' });
+
 const filters = {
+  q: SearchText.optional().meta({
+    description:
+      'Words that must all be in the command, the labels or the last 64 KiB of the output; `word*` finds beginnings.',
+  }),
   state: repeated(ExecStateName, EXEC_STATES.length).optional(),
   label: LabelFilters.optional().meta({ description: '`name=value`; given more than once, all must hold.' }),
   createdAfter: timeText.optional().meta({ description: 'Created at this time or later.' }),

@@ -38,6 +38,10 @@ export const ExecView = z
     owner: z.string(),
     sandboxId: z.string(),
     state: ExecStateName,
+    outputState: z.enum(['hot', 'sealed', 'expired']).meta({
+      description:
+        'Where the output is: in the database, in object storage, or removed by retention (reading it is 410 then).',
+    }),
     argv: z.array(z.string()),
     workingDirectory: z.string().nullable(),
     user: z.string().nullable(),
@@ -98,6 +102,7 @@ export function execView(exec: Exec, queuePosition: number | null = null): ExecV
     owner: exec.ownerId,
     sandboxId: exec.sandboxId,
     state: exec.state,
+    outputState: exec.outputState,
     argv: [...exec.request.argv],
     workingDirectory: exec.request.workingDirectory,
     user: exec.request.user,
@@ -128,7 +133,9 @@ export function execView(exec: Exec, queuePosition: number | null = null): ExecV
     createdAt: exec.createdAt,
     startedAt: exec.startedAt,
     finishedAt: exec.finishedAt,
-    actions: [...EXEC_ACTIONS[exec.state]],
+    actions: EXEC_ACTIONS[exec.state].filter(
+      (action) => action !== 'read_output' || exec.outputState !== 'expired',
+    ),
     links: linksOf(exec),
   };
 }
@@ -161,6 +168,7 @@ function linksOf(exec: Exec): Record<string, string> {
     output: `${self}/output?stream=both`,
     stdout: `${self}/output?stream=stdout`,
     stderr: `${self}/output?stream=stderr`,
+    verify: `${self}/verify`,
     cancel: `${self}/cancel`,
     signal: `${self}/signal`,
     ...(takesInput(exec.request) ? { stdin: `${self}/stdin` } : {}),

@@ -87,6 +87,7 @@ export class ExecsService {
         ownerId: query.owner === undefined ? undefined : ownerId(query.owner),
         states: query.state,
         labels: query.label,
+        words: query.q,
         createdAfter: query.createdAfter,
         createdBefore: query.createdBefore,
         cursor: query.cursor,

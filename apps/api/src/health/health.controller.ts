@@ -4,7 +4,8 @@ import { Access } from '../auth/access.js';
 import { Answer } from '../http/answer.js';
 import { Describe } from '../http/describe.js';
 import { Rate } from '../rate/rate-policies.js';
-import { HealthService } from './health.service.js';
+import { HealthService, type Health } from './health.service.js';
+import { METRICS_TYPE, metricsOf } from './metrics.js';
 
 const HealthView = z
   .object({
@@ -23,11 +24,11 @@ const HealthView = z
 
 const Liveness = z.object({ status: z.enum(['up']) }).meta({ id: 'Liveness' });
 
-@Controller('health')
+@Controller()
 export class HealthController {
   constructor(@Inject(HealthService) private readonly service: HealthService) {}
 
-  @Get()
+  @Get('health')
   @Access('anonymous')
   @Rate('open')
   @Describe({
@@ -36,10 +37,10 @@ export class HealthController {
     answers: { 200: HealthView },
   })
   async health() {
-    return await this.service.check();
+    return healthView(await this.service.check());
   }
 
-  @Get('live')
+  @Get('health/live')
   @Access('anonymous')
   @Rate('open')
   @Describe({ tag: 'health', summary: 'The process lives', answers: { 200: Liveness } })
@@ -47,7 +48,7 @@ export class HealthController {
     return { status: 'up' };
   }
 
-  @Get('ready')
+  @Get('health/ready')
   @Access('anonymous')
   @Rate('open')
   @Describe({
@@ -56,7 +57,26 @@ export class HealthController {
     answers: { 200: HealthView, 503: HealthView },
   })
   async ready() {
-    const health = await this.service.check();
+    const health = healthView(await this.service.check());
     return health.ready ? health : new Answer(503, health, { 'retry-after': '1' });
   }
+
+  @Get('metrics')
+  @Access('admin')
+  @Rate('open')
+  @Describe({
+    tag: 'health',
+    summary: 'The same for Prometheus, with what waits to be sealed',
+    answers: { 200: 'text' },
+  })
+  async metrics() {
+    return new Answer(200, metricsOf(await this.service.check()), { 'content-type': METRICS_TYPE });
+  }
+}
+
+function healthView({ status, ready, dependencies }: Health): z.infer<typeof HealthView> {
+  const shown = Object.entries(dependencies).map(
+    ([name, { state, detail, latencyMs }]) => [name, { state, detail, latencyMs }] as const,
+  );
+  return { status, ready, dependencies: Object.fromEntries(shown) };
 }

@@ -1,5 +1,7 @@
-import { DomainError } from '#domain';
+import { DomainError, limits } from '#domain';
 import { HealthService, type HealthProbe } from './health.service.js';
+import { metricsOf } from './metrics.js';
+import { sealingLagProbe } from './probes.js';
 
 const up: HealthProbe = {
   name: 'postgres',
@@ -37,5 +39,43 @@ describe('the health', () => {
     const health = await new HealthService([silent, leaking]).check();
     expect(health.dependencies['temporal']).toMatchObject({ state: 'down' });
     expect(JSON.stringify(health)).not.toContain('password');
+  });
+});
+
+describe('the sealing lag', () => {
+  const probeOf = (lag: { oldestMs?: number; waiting?: number; liveHotBytes?: number }) =>
+    sealingLagProbe({
+      lag: async () => await Promise.resolve({ oldestMs: 0, waiting: 0, liveHotBytes: 0, ...lag }),
+    });
+
+  it('is an alarm when output has waited for longer than it may, and stops no work', async () => {
+    const inTime = new HealthService([probeOf({ waiting: 3, oldestMs: limits.SEALING_LAG_MS_ALARM })]);
+    expect(await inTime.check()).toMatchObject({ status: 'up', ready: true });
+    const late = new HealthService([probeOf({ waiting: 3, oldestMs: limits.SEALING_LAG_MS_ALARM + 1 })]);
+    expect(await late.check()).toMatchObject({
+      status: 'degraded',
+      ready: true,
+      dependencies: { sealingLag: { state: 'degraded' } },
+    });
+  });
+
+  it('is one, too, when a live exec fills the database', async () => {
+    const full = new HealthService([probeOf({ liveHotBytes: limits.SEALING_HOT_BYTES_ALARM + 1 })]);
+    expect((await full.check()).dependencies['sealingLag']).toMatchObject({ state: 'degraded' });
+  });
+
+  it('is among the metrics', async () => {
+    const late = { waiting: 3, oldestMs: 2 * limits.SEALING_LAG_MS_ALARM };
+    const text = metricsOf(await new HealthService([up, probeOf(late)]).check());
+    expect(text.split('\n')).toEqual(
+      expect.arrayContaining([
+        'berth_ready 1',
+        'berth_dependency_state{dependency="postgres",state="up"} 1',
+        'berth_dependency_state{dependency="sealingLag",state="degraded"} 1',
+        'berth_dependency_state{dependency="sealingLag",state="up"} 0',
+        `berth_sealing_oldest_seconds ${(2 * limits.SEALING_LAG_MS_ALARM) / 1_000}`,
+        'berth_sealing_waiting_execs 3',
+      ]),
+    );
   });
 });

@@ -1,7 +1,10 @@
-import type { HostStore, ObjectStore } from '#domain';
+import { isSealingLate, type HostStore, type ObjectStore, type SegmentStore } from '#domain';
 import type { Database } from '#postgres';
 import type { TemporalConnection } from '#temporal';
 import type { HealthProbe } from './health.service.js';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
 
 export const postgresProbe = (database: Database): HealthProbe => ({
   name: 'postgres',
@@ -41,5 +44,27 @@ export const s3Probe = (objects: ObjectStore): HealthProbe => ({
   check: async () => {
     await objects.ensureBucket();
     return { state: 'up', detail: 'The bucket is there.' };
+  },
+});
+
+/** Output is safe in the database while it waits, so a long wait is an alarm and nothing that stops work. */
+export const sealingLagProbe = (segments: Pick<SegmentStore, 'lag'>): HealthProbe => ({
+  name: 'sealingLag',
+  neededForReady: false,
+  check: async () => {
+    const lag = await segments.lag();
+    const minutes = Math.floor(lag.oldestMs / MINUTE_MS);
+    return {
+      state: isSealingLate(lag) ? 'degraded' : 'up',
+      detail:
+        lag.waiting === 0
+          ? 'No output of an ended exec waits.'
+          : `The output of ${lag.waiting} ended execs waits, the oldest for ${minutes} min.`,
+      figures: {
+        sealing_waiting_execs: lag.waiting,
+        sealing_oldest_seconds: lag.oldestMs / SECOND_MS,
+        sealing_live_hot_bytes_max: lag.liveHotBytes,
+      },
+    };
   },
 });

@@ -3,7 +3,7 @@ import type { ZodType } from 'zod';
 
 export const DESCRIPTION = 'berth:description';
 
-export type AnswerKind = ZodType | 'bytes' | 'output' | 'object' | 'nothing';
+export type AnswerKind = ZodType | 'bytes' | 'output' | 'text' | 'object' | 'nothing';
 
 /** What OpenAPI says about a route besides its schemas. `bytes` is a raw stream, `output` that or events. */
 export interface Description {

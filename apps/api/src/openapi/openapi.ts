@@ -113,6 +113,7 @@ function answerOf(status: string, answer: AnswerKind): Json {
     const types = answer === 'bytes' ? BYTE_TYPES : OUTPUT_TYPES;
     return { description, content: Object.fromEntries(types.map((type) => [type, {}])) };
   }
+  if (answer === 'text') return { description, content: { 'text/plain': { schema: { type: 'string' } } } };
   const schema = answer === 'object' ? { type: 'object' } : schemaOf(answer, 'output');
   return { description, content: { 'application/json': { schema } } };
 }

@@ -76,7 +76,7 @@ describe('the reader of an exec', () => {
   it('gives every byte once, whatever is written while it reads', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const world = await worldWithExec();
-      const reader = new ExecReader(world.execs, world.wakes);
+      const reader = new ExecReader(world.execs, world.execs, world.wakes);
       const random = numbers(seed);
       const written: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
       const readers = [streamOf(reader, ID, 'stdout'), streamOf(reader, ID, 'stderr')];
@@ -109,7 +109,7 @@ describe('the reader of an exec', () => {
       expect((held += 1)).toBe(1);
       return () => (held -= 1);
     };
-    const reader = new ExecReader(world.execs, world.wakes);
+    const reader = new ExecReader(world.execs, world.execs, world.wakes);
     for await (const event of reader.read(ID, optionsOf({ turn }))) if (event.kind === 'end') break;
     expect(held).toBe(0);
     expect(turns).toBeGreaterThan(5);
@@ -120,7 +120,9 @@ describe('the reader of an exec', () => {
     await world.print(ID, { stream: 'stdout', data: 'lost' });
     world.execs.chunks.clear();
     await world.end(ID);
-    await expect(streamOf(new ExecReader(world.execs, world.wakes), ID, 'stdout')).rejects.toMatchObject({
+    await expect(
+      streamOf(new ExecReader(world.execs, world.execs, world.wakes), ID, 'stdout'),
+    ).rejects.toMatchObject({
       code: 'spool_corrupt',
     });
   });
@@ -128,7 +130,10 @@ describe('the reader of an exec', () => {
   it('tells at once that the database is away when it does not follow', async () => {
     const world = await worldWithExec();
     world.execs.away = new DomainError('dependency_unavailable', 'Away.', { dependency: 'postgres' });
-    const events = new ExecReader(world.execs, world.wakes).read(ID, optionsOf({ follow: false }));
+    const events = new ExecReader(world.execs, world.execs, world.wakes).read(
+      ID,
+      optionsOf({ follow: false }),
+    );
     await expect(events.next()).rejects.toMatchObject({ code: 'dependency_unavailable' });
   });
 });

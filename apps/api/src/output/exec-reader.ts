@@ -10,11 +10,11 @@ import {
   type Exec,
   type ExecId,
   type ExecStore,
+  type OutputSource,
   type WakeReceiver,
 } from '#domain';
-import { EXEC_STORE, WAKE_RECEIVER } from '../tokens.js';
+import { EXEC_STORE, OUTPUT_SOURCE, WAKE_RECEIVER } from '../tokens.js';
 import { WakeUps } from '../waiting/wake-ups.js';
-import { FetchPlaces } from './fetch-places.js';
 import type { OutputStream } from './stream-slices.js';
 
 /** What one look fetches, and at most one chunk more: the memory that a reader holds. */
@@ -49,10 +49,9 @@ export interface ReadOptions {
  */
 @Injectable()
 export class ExecReader {
-  private readonly fetches = new FetchPlaces();
-
   constructor(
     @Inject(EXEC_STORE) private readonly execs: ExecStore,
+    @Inject(OUTPUT_SOURCE) private readonly output: OutputSource,
     @Inject(WAKE_RECEIVER) private readonly receiver: WakeReceiver,
   ) {}
 
@@ -83,9 +82,7 @@ export class ExecReader {
     while (cursor.at < source.committed(exec) && !options.signal.aborted) {
       const release = await options.turn?.();
       try {
-        const chunks = await patiently(options, () =>
-          this.fetches.during(() => source.fetch(this.execs, exec.id, cursor.at)),
-        );
+        const chunks = await patiently(options, () => source.fetch(this.output, exec.id, cursor.at));
         if (chunks.length === 0) throw gap(exec, cursor.at);
         for (const chunk of chunks) {
           if (source.start(chunk) > cursor.at) throw gap(exec, cursor.at);
@@ -105,7 +102,7 @@ interface Cursor {
 
 interface Source {
   committed(exec: Exec): number;
-  fetch(execs: ExecStore, id: ExecId, from: number): Promise<Chunk[]>;
+  fetch(output: OutputSource, id: ExecId, from: number): Promise<Chunk[]>;
   start(chunk: Chunk): number;
   end(chunk: Chunk): number;
 }
@@ -113,19 +110,19 @@ interface Source {
 const SOURCES: Readonly<Record<ReadOptions['of'], Source>> = {
   frames: {
     committed: (exec) => exec.committedPosition,
-    fetch: async (execs, id, from) => await execs.readChunks(id, from, READ_BYTES_MAX),
+    fetch: async (output, id, from) => await output.readChunks(id, from, READ_BYTES_MAX),
     start: (chunk) => chunk.position,
     end: (chunk) => chunk.endPosition,
   },
   stdout: {
     committed: (exec) => exec.stdoutBytes,
-    fetch: async (execs, id, from) => await execs.readStreamChunks(id, 'stdout', from, READ_BYTES_MAX),
+    fetch: async (output, id, from) => await output.readStreamChunks(id, 'stdout', from, READ_BYTES_MAX),
     start: (chunk) => chunk.stdoutFrom,
     end: (chunk) => chunk.stdoutTo,
   },
   stderr: {
     committed: (exec) => exec.stderrBytes,
-    fetch: async (execs, id, from) => await execs.readStreamChunks(id, 'stderr', from, READ_BYTES_MAX),
+    fetch: async (output, id, from) => await output.readStreamChunks(id, 'stderr', from, READ_BYTES_MAX),
     start: (chunk) => chunk.stderrFrom,
     end: (chunk) => chunk.stderrTo,
   },

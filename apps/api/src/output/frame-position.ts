@@ -1,4 +1,11 @@
-import { FRAME_HEADER_BYTES, type Chunk, type Exec, type ExecStore, type Frame } from '#domain';
+import {
+  FRAME_HEADER_BYTES,
+  outputExpired,
+  type Chunk,
+  type Exec,
+  type Frame,
+  type OutputSource,
+} from '#domain';
 import { countsAs, framesOf, slicesOf, type OutputStream } from './stream-slices.js';
 import { Utf8Pieces } from './utf8.js';
 
@@ -22,16 +29,20 @@ export function placedFramesOf(chunk: Chunk, from: number): PlacedFrame[] {
   return placed;
 }
 
-/** How far both streams are at a position; undefined where no frame begins and none ends there. */
+/**
+ * How far both streams are at a position; undefined where no frame begins and none ends there. Throws `output_expired`
+ * where there was more to read.
+ */
 export async function streamOffsetsAt(
-  execs: ExecStore,
+  output: OutputSource,
   exec: Exec,
   position: number,
 ): Promise<Readonly<Record<OutputStream, number>> | undefined> {
+  if (exec.outputState === 'expired' && position < exec.committedPosition) throw outputExpired();
   if (position === 0) return { stdout: 0, stderr: 0 };
   if (position === exec.committedPosition) return { stdout: exec.stdoutBytes, stderr: exec.stderrBytes };
   if (position > exec.committedPosition) return undefined;
-  const [chunk] = await execs.readChunks(exec.id, position, 1);
+  const [chunk] = await output.readChunks(exec.id, position, 1);
   if (chunk === undefined || chunk.position > position) return undefined;
   const offsets = { stdout: chunk.stdoutFrom, stderr: chunk.stderrFrom };
   if (chunk.position === position) return offsets;
@@ -44,7 +55,7 @@ export async function streamOffsetsAt(
 
 /** Text from byte `offset` on: a character that began before it is completed by what comes. */
 export async function textFrom(
-  execs: ExecStore,
+  output: OutputSource,
   exec: Exec,
   stream: OutputStream,
   offset: number,
@@ -53,7 +64,7 @@ export async function textFrom(
   const parts: Uint8Array[] = [];
   let at = from;
   while (at < offset) {
-    const chunks = await execs.readStreamChunks(exec.id, stream, at, offset - at);
+    const chunks = await output.readStreamChunks(exec.id, stream, at, offset - at);
     const slices = chunks.flatMap((chunk) => slicesOf(chunk, stream, at));
     if (slices.length === 0) break;
     parts.push(...slices);

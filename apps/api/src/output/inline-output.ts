@@ -1,22 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { limits, type Exec, type ExecStore } from '#domain';
-import { EXEC_STORE } from '../tokens.js';
+import { limits, type Exec, type OutputSource } from '#domain';
+import { OUTPUT_SOURCE } from '../tokens.js';
 import { slicesOf, type OutputStream } from './stream-slices.js';
 import { decodeUtf8, incompleteTailBytes } from './utf8.js';
 
 export interface InlineOutput {
   readonly stdout: string;
   readonly stderr: string;
-  /** One of the streams holds more than is shown here. */
+  /** One of the streams held more than is shown here. */
   readonly truncated: boolean;
 }
 
 /** The first bytes of both streams as text, for answers that carry small outputs along. */
 @Injectable()
 export class InlineOutputReader {
-  constructor(@Inject(EXEC_STORE) private readonly execs: ExecStore) {}
+  constructor(@Inject(OUTPUT_SOURCE) private readonly output: OutputSource) {}
 
   async read(exec: Exec): Promise<InlineOutput> {
+    if (exec.outputState === 'expired') return { stdout: '', stderr: '', truncated: true };
     const stdout = await this.beginningOf(exec, 'stdout', exec.stdoutBytes);
     const stderr = await this.beginningOf(exec, 'stderr', exec.stderrBytes);
     return {
@@ -31,7 +32,7 @@ export class InlineOutputReader {
     const parts: Uint8Array[] = [];
     let have = 0;
     while (have < wanted) {
-      const chunks = await this.execs.readStreamChunks(exec.id, stream, have, wanted - have);
+      const chunks = await this.output.readStreamChunks(exec.id, stream, have, wanted - have);
       const slices = chunks.flatMap((chunk) => slicesOf(chunk, stream, have));
       if (slices.length === 0) break;
       parts.push(...slices);

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
-import { DomainError, EXEC_TRANSITIONS, isTerminal, type Exec, type ExecStore } from '#domain';
+import { DomainError, EXEC_TRANSITIONS, isTerminal, type Exec, type OutputSource } from '#domain';
 import { ExecsService } from '../execs/execs.service.js';
 import type { Call } from '../http/call.js';
-import { EXEC_STORE } from '../tokens.js';
+import { OUTPUT_SOURCE } from '../tokens.js';
 import { Draining } from '../waiting/draining.js';
 import {
   endEvent,
@@ -36,7 +36,7 @@ export interface EventsRequest {
 export class OutputEventsService {
   constructor(
     @Inject(ExecsService) private readonly execs: ExecsService,
-    @Inject(EXEC_STORE) private readonly store: ExecStore,
+    @Inject(OUTPUT_SOURCE) private readonly output: OutputSource,
     @Inject(ExecReader) private readonly reader: ExecReader,
     @Inject(Draining) private readonly draining: Draining,
   ) {}
@@ -60,7 +60,7 @@ export class OutputEventsService {
   }
 
   private async refuseNoPosition(exec: Exec, after: number): Promise<void> {
-    if ((await streamOffsetsAt(this.store, exec, after)) !== undefined) return;
+    if ((await streamOffsetsAt(this.output, exec, after)) !== undefined) return;
     throw new DomainError('position_invalid', 'No frame of this exec ends at this position.', {
       pointer: '/after',
       extra: { committedPosition: exec.committedPosition },

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
-import { DomainError, EXEC_TRANSITIONS, isTerminal, type Exec } from '#domain';
+import { DomainError, EXEC_TRANSITIONS, isTerminal, outputExpired, type Exec } from '#domain';
 import { ExecsService } from '../execs/execs.service.js';
 import type { Call } from '../http/call.js';
 import { Draining } from '../waiting/draining.js';
@@ -38,6 +38,7 @@ export class OutputService {
 
   async read(call: Call, id: string, request: OutputRequest): Promise<OutputAnswer> {
     const exec = await this.execs.get(call, id, 0);
+    if (exec.outputState === 'expired') throw outputExpired();
     const totalBytes = request.stream === 'stdout' ? exec.stdoutBytes : exec.stderrBytes;
     const { status, range } = wantedOf(request, totalBytes);
     const live = request.follow && !isTerminal(EXEC_TRANSITIONS, exec.state);

@@ -1,11 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import { Inject } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
-import type { ExecStore, OperationStore, SandboxStore, WakeReceiver } from '#domain';
+import type { ExecStore, OperationStore, OutputSource, SandboxStore, WakeReceiver } from '#domain';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { ExecReader } from '../output/exec-reader.js';
-import { EXEC_STORE, LOGGER, OPERATION_STORE, SANDBOX_STORE, WAKE_RECEIVER } from '../tokens.js';
+import {
+  EXEC_STORE,
+  LOGGER,
+  OPERATION_STORE,
+  OUTPUT_SOURCE,
+  SANDBOX_STORE,
+  WAKE_RECEIVER,
+} from '../tokens.js';
 import { SocketSession } from './socket-session.js';
 import { SocketSessions } from './socket-sessions.js';
 import type { TopicSources } from './subscription.js';
@@ -16,6 +23,7 @@ export class EventsGateway implements OnGatewayConnection<WebSocket> {
 
   constructor(
     @Inject(EXEC_STORE) execs: ExecStore,
+    @Inject(OUTPUT_SOURCE) output: OutputSource,
     @Inject(SANDBOX_STORE) sandboxes: SandboxStore,
     @Inject(OPERATION_STORE) operations: OperationStore,
     @Inject(WAKE_RECEIVER) receiver: WakeReceiver,
@@ -23,7 +31,7 @@ export class EventsGateway implements OnGatewayConnection<WebSocket> {
     @Inject(SocketSessions) private readonly sessions: SocketSessions,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    this.sources = { execs, sandboxes, operations, receiver, reader };
+    this.sources = { execs, output, sandboxes, operations, receiver, reader };
   }
 
   handleConnection(socket: WebSocket, request: IncomingMessage): void {

@@ -11,7 +11,7 @@ export async function openExecTopic(sources: TopicSources, subscription: Subscri
   const exec = id && (await sources.execs.find(subscription.tenantId, id));
   if (!exec) throw new DomainError('not_found', 'There is no such exec.');
   const { after, encoding } = subscription.request;
-  const offsets = await streamOffsetsAt(sources.execs, exec, after);
+  const offsets = await streamOffsetsAt(sources.output, exec, after);
   if (offsets === undefined) {
     throw new DomainError('position_invalid', 'No frame of this exec ends at this position.', {
       pointer: '/after',
@@ -93,14 +93,14 @@ function binaryOf({ number }: Subscription): Encoder {
 }
 
 async function textOf(
-  { execs }: TopicSources,
+  { output }: TopicSources,
   { request }: Subscription,
   exec: Exec,
   offsets: Readonly<Record<OutputStream, number>>,
 ): Promise<Encoder> {
   const pieces = {
-    stdout: await textFrom(execs, exec, 'stdout', offsets.stdout),
-    stderr: await textFrom(execs, exec, 'stderr', offsets.stderr),
+    stdout: await textFrom(output, exec, 'stdout', offsets.stdout),
+    stderr: await textFrom(output, exec, 'stderr', offsets.stderr),
   };
   return {
     message: ({ frame, positionAfter }) => {

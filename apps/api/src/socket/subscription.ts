@@ -1,4 +1,12 @@
-import type { DomainError, ExecStore, OperationStore, SandboxStore, TenantId, WakeReceiver } from '#domain';
+import type {
+  DomainError,
+  ExecStore,
+  OperationStore,
+  OutputSource,
+  SandboxStore,
+  TenantId,
+  WakeReceiver,
+} from '#domain';
 import type { ExecReader } from '../output/exec-reader.js';
 import type { SubscribeMessage } from './client-message.js';
 import type { Outbox } from './outbox.js';
@@ -6,6 +14,7 @@ import type { Outbox } from './outbox.js';
 /** What topics read from. */
 export interface TopicSources {
   readonly execs: ExecStore;
+  readonly output: OutputSource;
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
   readonly reader: ExecReader;

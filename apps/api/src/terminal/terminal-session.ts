@@ -5,6 +5,7 @@ import {
   type Exec,
   type ExecStore,
   type HostLink,
+  type OutputSource,
   type WakeReceiver,
   type WakeSender,
 } from '#domain';
@@ -28,6 +29,7 @@ const PROTOCOL = 1;
 
 export interface TerminalSources {
   readonly execs: ExecStore;
+  readonly output: OutputSource;
   readonly reader: ExecReader;
   readonly hosts: HostLink;
   readonly wakes: WakeSender;
@@ -113,13 +115,13 @@ export class TerminalSession {
   private async open(principal: Principal): Promise<void> {
     if (this.input) return;
     this.vigil.authenticated();
-    const { execs, hosts, receiver } = this.sources;
+    const { execs, output, hosts, receiver } = this.sources;
     const { execId, after, writer } = this.place;
     const id = parseExecId(execId);
     const exec = id && (await execs.find(principal.tenantId, id));
     if (!exec) throw new DomainError('not_found', 'There is no such exec.');
     if (exec.request.tty === null) throw new DomainError('invalid_state', 'This exec has no terminal.');
-    if ((await streamOffsetsAt(execs, exec, after)) === undefined) {
+    if ((await streamOffsetsAt(output, exec, after)) === undefined) {
       throw new DomainError('position_invalid', 'No frame of this exec ends at this position.', {
         pointer: '/after',
         extra: { committedPosition: exec.committedPosition },

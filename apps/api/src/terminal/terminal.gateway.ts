@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { Inject } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
-import type { ExecStore, HostLink, WakeReceiver, WakeSender } from '#domain';
+import type { ExecStore, HostLink, OutputSource, WakeReceiver, WakeSender } from '#domain';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { ExecReader } from '../output/exec-reader.js';
 import { CLOSE } from '../socket/socket-limits.js';
 import { SocketSessions } from '../socket/socket-sessions.js';
-import { EXEC_STORE, HOST_LINK, LOGGER, WAKE_RECEIVER, WAKE_SENDER } from '../tokens.js';
+import { EXEC_STORE, HOST_LINK, LOGGER, OUTPUT_SOURCE, WAKE_RECEIVER, WAKE_SENDER } from '../tokens.js';
 import { placeOf, TERMINAL_PATH, type TerminalPlace } from './terminal-place.js';
 import { TerminalSession, type TerminalSources } from './terminal-session.js';
 
@@ -17,6 +17,7 @@ export class TerminalGateway implements OnGatewayConnection<WebSocket> {
 
   constructor(
     @Inject(EXEC_STORE) execs: ExecStore,
+    @Inject(OUTPUT_SOURCE) output: OutputSource,
     @Inject(HOST_LINK) hosts: HostLink,
     @Inject(WAKE_SENDER) wakes: WakeSender,
     @Inject(WAKE_RECEIVER) receiver: WakeReceiver,
@@ -24,7 +25,7 @@ export class TerminalGateway implements OnGatewayConnection<WebSocket> {
     @Inject(SocketSessions) private readonly sessions: SocketSessions,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    this.sources = { execs, hosts, wakes, receiver, reader };
+    this.sources = { execs, output, hosts, wakes, receiver, reader };
   }
 
   handleConnection(socket: WebSocket, request: IncomingMessage): void {

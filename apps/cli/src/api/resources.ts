@@ -69,6 +69,22 @@ export const HealthSchema = z.looseObject({
 });
 export type Health = z.infer<typeof HealthSchema>;
 
+const VerifiedStreamSchema = z.looseObject({ bytes: z.number(), sha256: z.string() });
+
+export const VerificationSchema = z.looseObject({
+  execId: z.string(),
+  state: z.string(),
+  ok: z.boolean(),
+  proven: z.boolean(),
+  sealedBytes: z.number(),
+  hotBytes: z.number(),
+  segments: z.number(),
+  stdout: VerifiedStreamSchema,
+  stderr: VerifiedStreamSchema,
+  problems: z.array(z.looseObject({ position: z.number(), message: z.string() })),
+});
+export type Verification = z.infer<typeof VerificationSchema>;
+
 export const ProblemSchema = z.looseObject({
   status: z.number().int(),
   code: z.string(),

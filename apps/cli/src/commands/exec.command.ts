@@ -4,6 +4,7 @@ import { ExecSchema, pageOf, type ExecResource } from '../api/resources.js';
 import { execPath } from '../exec/exec-path.js';
 import { execBodyOf, type ExecOptions } from '../exec/exec-request.js';
 import { followExec, startExec } from '../exec/run-exec.js';
+import { verifyExec } from '../exec/verify-exec.js';
 import { withStdin } from '../input/with-stdin.js';
 import { CliError } from '../terminal/cli-error.js';
 import { show, tableOf, write } from '../terminal/terminal.js';
@@ -60,6 +61,7 @@ export function addExecCommands(program: Command, session: Session): void {
     .option('-s, --sandbox <id>', 'only of this sandbox')
     .option('-o, --owner <name>', 'only of this owner')
     .option('--state <state>', 'only in this state')
+    .option('--search <words>', 'only with these words in its command, its labels or the end of its output')
     .option('--limit <count>', 'at most so many', wholeNumber, 50)
     .action(async (options: ListOptions) => await listExecs(session, options));
   exec
@@ -76,6 +78,15 @@ export function addExecCommands(program: Command, session: Session): void {
     .option('-f, --follow', 'go on until the exec has ended')
     .action(async (id: string, options: OutputOptions) => await outputOf(session, id, options));
   exec
+    .command('verify')
+    .description(
+      'Reads everything that is stored of an exec and recomputes its hashes; exits 1 if it is damaged.',
+    )
+    .argument('<id>')
+    .action(async (id: string) => {
+      session.exitWith(await verifyExec(session.api(), session.terminal(), id));
+    });
+  exec
     .command('cancel')
     .description('Ends an exec with all of its processes.')
     .argument('<id>')
@@ -89,6 +100,7 @@ interface ListOptions {
   readonly sandbox?: string;
   readonly owner?: string;
   readonly state?: string;
+  readonly search?: string;
   readonly limit: number;
 }
 
@@ -138,6 +150,7 @@ async function listExecs(session: Session, options: ListOptions): Promise<void> 
   if (options.sandbox !== undefined) query.set('sandboxId', options.sandbox);
   if (options.owner !== undefined) query.set('owner', options.owner);
   if (options.state !== undefined) query.set('state', options.state);
+  if (options.search !== undefined) query.set('q', options.search);
   const page = await session.api().get(`/v1/execs?${query.toString()}`, pageOf(ExecSchema));
   await show(session.terminal(), page, () =>
     tableOf(

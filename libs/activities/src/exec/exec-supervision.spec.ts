@@ -64,6 +64,7 @@ class Row {
         outputBytesMax: 1_000,
       },
       requestHash: '',
+      outputState: 'hot',
       committedPosition: 0,
       stdoutBytes: 0,
       stderrBytes: 0,

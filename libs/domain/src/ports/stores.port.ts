@@ -1,6 +1,7 @@
 import type { Exec, ExecEnd, ExecRequest } from '../exec.js';
 import type { Failure } from '../errors.js';
 import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
+import type { SearchWord } from '../output/search-words.js';
 import type { Operation, Park } from '../operation.js';
 import type { OperationKind, OperationState } from '../operation.states.js';
 import type { ExecState } from '../exec.states.js';
@@ -151,6 +152,8 @@ export interface ExecListQuery {
   readonly ownerId?: OwnerId;
   readonly states?: readonly ExecState[];
   readonly labels?: Readonly<Record<string, string>>;
+  /** All of them are in the command, the labels or the end of the output. */
+  readonly words?: readonly SearchWord[];
   /** ISO 8601: created at this moment or later. */
   readonly createdAfter?: string;
   /** ISO 8601: created before this moment. */
@@ -185,15 +188,6 @@ export interface ExecStore {
   listLiveOnHost(hostId: HostId): Promise<Exec[]>;
   /** The queued execs of a sandbox whose turn it is, at most as many as may start. */
   listStartable(sandboxId: SandboxId): Promise<ExecId[]>;
-  /** Chunks that hold positions from `fromPosition` on, oldest first, at most about `bytesMax` and at least one. */
-  readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]>;
-  /** Chunks that hold bytes of one stream from byte `fromByte` on. */
-  readStreamChunks(
-    id: ExecId,
-    stream: 'stdout' | 'stderr',
-    fromByte: number,
-    bytesMax: number,
-  ): Promise<Chunk[]>;
 }
 
 /** Rows that the sweep must look at, see 2-architecture: row first, then Workflow. */

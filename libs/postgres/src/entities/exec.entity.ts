@@ -1,5 +1,5 @@
 import { Column, CreateDateColumn, Entity, Generated, Index, PrimaryColumn } from 'typeorm';
-import type { ExecEvidence, ExecRequest, ExecState, ExitRecord, Failure } from '#domain';
+import type { ExecEvidence, ExecRequest, ExecState, ExitRecord, Failure, OutputState } from '#domain';
 
 /** `seq` is the order of arrival and with it the order of the queue. Positions and byte counts fit in 53 bits. */
 @Entity('execs')
@@ -11,6 +11,14 @@ import type { ExecEvidence, ExecRequest, ExecState, ExitRecord, Failure } from '
 @Index('execs_unended', ['createdAt'], { where: `"state" IN ('queued', 'starting', 'running')` })
 @Index('execs_owner', ['tenantId', 'ownerId', 'createdAt'])
 @Index('execs_labels', { synchronize: false })
+@Index('execs_unsealed', ['finishedAt'], { where: `"output_state" = 'hot' AND "finished_at" IS NOT NULL` })
+@Index('execs_kept', ['tenantId', 'ownerId', 'createdAt', 'id'], {
+  where: `"output_state" <> 'expired' AND "finished_at" IS NOT NULL`,
+})
+@Index('execs_unerased', ['expiredAt'], { where: `"output_state" = 'expired' AND "erased_at" IS NULL` })
+@Index('execs_manifest', ['manifestKey'], { where: `"manifest_key" IS NOT NULL` })
+@Index('execs_search', ['search'], { type: 'gin' })
+@Index('execs_unindexed', ['createdAt'], { where: `"search" IS NULL` })
 export class ExecEntity {
   @PrimaryColumn('uuid') id!: string;
   @Column('bigint') @Generated('increment') seq!: number;
@@ -38,4 +46,16 @@ export class ExecEntity {
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
+  @Column('text', { name: 'output_state', default: 'hot' }) outputState!: OutputState;
+  @Column('bigint', { name: 'sealed_position', default: 0 }) sealedPosition!: number;
+  @Column('timestamptz', { name: 'seal_after', nullable: true }) sealAfter!: Date | null;
+  @Column('timestamptz', { name: 'sealed_at', nullable: true }) sealedAt!: Date | null;
+  @Column('timestamptz', { name: 'expired_at', nullable: true }) expiredAt!: Date | null;
+  @Column('timestamptz', { name: 'erased_at', nullable: true }) erasedAt!: Date | null;
+  @Column('text', { name: 'manifest_key', nullable: true }) manifestKey!: string | null;
+  @Column('bigint', { name: 'manifest_offset', nullable: true }) manifestOffset!: number | null;
+  @Column('bigint', { name: 'manifest_bytes', nullable: true }) manifestBytes!: number | null;
+  @Column('text', { name: 'manifest_sha256', nullable: true }) manifestSha256!: string | null;
+  /** Words of the command, the labels and the end of the output; null until the exec has ended and is indexed. */
+  @Column('tsvector', { nullable: true }) search!: string | null;
 }

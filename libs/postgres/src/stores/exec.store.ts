@@ -13,6 +13,7 @@ import {
   type ExecStore,
   type HostId,
   type NewExec,
+  type OutputSource,
   type Page,
   type SandboxId,
   type TenantId,
@@ -32,8 +33,9 @@ import {
 } from './exec-queue.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
 import { CHUNK_COLUMNS, chunkFrom, EXEC_COLUMNS, execFrom, type ChunkRow, type ExecRow } from './rows.js';
+import { searchCondition, tsqueryOf } from './search.sql.js';
 
-export class PostgresExecStore implements ExecStore {
+export class PostgresExecStore implements ExecStore, OutputSource {
   constructor(
     private readonly database: Database,
     private readonly wakes: PostgresWakeSender,
@@ -110,6 +112,7 @@ export class PostgresExecStore implements ExecStore {
       .equal('e.owner_id', query.ownerId)
       .oneOf('e.state', query.states)
       .holds(`e.request->'labels'`, query.labels)
+      .matching(query.words && tsqueryOf(query.words), searchCondition)
       .notBefore('e.created_at', query.createdAfter)
       .earlierThan('e.created_at', query.createdBefore)
       .before('e', query.cursor);

@@ -58,6 +58,12 @@ export class Conditions {
     return this;
   }
 
+  /** `condition` makes the condition from the placeholder of its parameter. */
+  matching(value: unknown, condition: (placeholder: string) => string): this {
+    if (value !== undefined) this.parts.push(condition(this.parameter(value)));
+    return this;
+  }
+
   notBefore(column: string, time: string | undefined): this {
     if (time !== undefined) this.parts.push(`${column} >= ${this.parameter(time)}::timestamptz`);
     return this;

@@ -26,12 +26,15 @@ export const OPERATION_COLUMNS = `o.id, o.tenant_id AS "tenantId", o.owner_id AS
   o.request_hash AS "requestHash", o.created_at AS "createdAt", o.started_at AS "startedAt",
   o.finished_at AS "finishedAt"`;
 
-export const EXEC_COLUMNS = `e.id, e.tenant_id AS "tenantId", e.owner_id AS "ownerId", e.sandbox_id AS "sandboxId",
-  e.host_id AS "hostId", e.generation, e.state, e.request, e.request_hash AS "requestHash",
+/** An exec without what was asked for, which may be large and may hold secrets. */
+export const EXEC_COURSE_COLUMNS = `e.id, e.tenant_id AS "tenantId", e.owner_id AS "ownerId",
+  e.sandbox_id AS "sandboxId", e.host_id AS "hostId", e.generation, e.state, e.output_state AS "outputState",
   e.committed_position AS "committedPosition", e.stdout_bytes AS "stdoutBytes", e.stderr_bytes AS "stderrBytes",
   e.exit_code AS "exitCode", e.signal, e.failure, e.exit_record AS "exitRecord", e.evidence,
   e.cancel_requested_at AS "cancelRequestedAt", e.created_at AS "createdAt", e.started_at AS "startedAt",
   e.finished_at AS "finishedAt"`;
+
+export const EXEC_COLUMNS = `${EXEC_COURSE_COLUMNS}, e.request, e.request_hash AS "requestHash"`;
 
 export const CHUNK_COLUMNS = `c.position, c.end_position AS "endPosition", c.stdout_from AS "stdoutFrom",
   c.stdout_to AS "stdoutTo", c.stderr_from AS "stderrFrom", c.stderr_to AS "stderrTo", c.frames`;
@@ -39,6 +42,7 @@ export const CHUNK_COLUMNS = `c.position, c.end_position AS "endPosition", c.std
 export type SandboxRow = SandboxEntity;
 export type OperationRow = OperationEntity;
 export type ExecRow = Omit<ExecEntity, 'inlineStdin'>;
+export type ExecCourseRow = Omit<ExecRow, 'request' | 'requestHash'>;
 export type ChunkRow = Omit<ExecChunkEntity, 'execId' | 'tenantId' | 'ownerId'>;
 
 export function sandboxFrom(row: SandboxRow): Sandbox {
@@ -90,6 +94,14 @@ const ABSENT_IN_OLD_ROWS = {
 
 export function execFrom(row: ExecRow): Exec {
   return {
+    ...execCourseFrom(row),
+    request: { ...ABSENT_IN_OLD_ROWS, ...row.request },
+    requestHash: row.requestHash,
+  };
+}
+
+export function execCourseFrom(row: ExecCourseRow): Omit<Exec, 'request' | 'requestHash'> {
+  return {
     id: execId(row.id),
     tenantId: tenantId(row.tenantId),
     ownerId: ownerId(row.ownerId),
@@ -97,8 +109,7 @@ export function execFrom(row: ExecRow): Exec {
     hostId: hostId(row.hostId),
     generation: row.generation,
     state: row.state,
-    request: { ...ABSENT_IN_OLD_ROWS, ...row.request },
-    requestHash: row.requestHash,
+    outputState: row.outputState,
     committedPosition: row.committedPosition,
     stdoutBytes: row.stdoutBytes,
     stderrBytes: row.stderrBytes,
