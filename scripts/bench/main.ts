@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 import { benchExec } from './exec.bench.js';
 import { describeMachine } from './machine.js';
 import { benchOutput } from './output.bench.js';
-import { outputReport, textReport } from './report.js';
+import { benchRate } from './rate.bench.js';
+import { outputReport, rateReport, textReport } from './report.js';
 import { readRunningInstance } from './running-instance.js';
 
 const ROUNDS_DEFAULT = 100;
@@ -15,9 +16,10 @@ const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | output [options]
+Usage: npm run bench -- exec | rate | output [options]
 
-  exec             short commands: accepted, first byte, exit
+  exec             short commands: accepted, first byte, exit, with a Workflow each and without
+  rate             short commands a second in one sandbox, the same two ways
   output           100 MiB of lines and of zeros to one WebSocket client, and the memory that it takes
 
   --n COUNT        measurements of each kind after the warm-up (default ${ROUNDS_DEFAULT}; output ${OUTPUT_ROUNDS_DEFAULT})
@@ -38,7 +40,7 @@ async function main(): Promise<number> {
   });
   const [kind, ...surplus] = positionals;
   const rounds = Number(values.n ?? (kind === 'output' ? OUTPUT_ROUNDS_DEFAULT : ROUNDS_DEFAULT));
-  const valid = surplus.length === 0 && (kind === 'exec' || kind === 'output');
+  const valid = surplus.length === 0 && (kind === 'exec' || kind === 'rate' || kind === 'output');
   if (values.help || !valid || !Number.isInteger(rounds) || rounds < 1 || rounds > ROUNDS_MAX) {
     (values.help ? process.stdout : process.stderr).write(USAGE);
     return values.help ? 0 : 2;
@@ -50,6 +52,11 @@ async function main(): Promise<number> {
       process.stderr.write(`${of}: raw ${rawRate.toFixed(0)} MiB/s, Berth ${berthRate.toFixed(0)} MiB/s\n`);
     });
     print(values.json, { machine, report }, () => outputReport(machine, report));
+    return 0;
+  }
+  if (kind === 'rate') {
+    const report = await benchRate(instance, rounds);
+    print(values.json, { machine, report }, () => rateReport(machine, report));
     return 0;
   }
   const report = await benchExec(instance, rounds, (done, of) => {

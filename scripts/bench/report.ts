@@ -1,21 +1,41 @@
 import type { ExecReport, Measured } from './exec.bench.js';
+import type { RateReport } from './rate.bench.js';
 import type { OutputReport } from './output.bench.js';
 import type { Machine } from './machine.js';
 import type { Summary } from './statistics.js';
 
-export function textReport(machine: Machine, report: ExecReport): string {
-  const rows = [
-    row('raw dockerode exec true, to inspect', report.raw, '1'),
-    row('POST to 202, durable', report.accepted, ratio(report.accepted)),
-    row('POST to first byte at a WebSocket, echo x', report.firstByte, ratio(report.firstByte)),
-    row('POST to exit seen by the client, true', report.exit, ratio(report.exit)),
-  ];
+export function textReport(machine: Machine, { raw, settings }: ExecReport): string {
+  const always = settings.always;
+  const after = settings['afterSeconds:1'];
+  const rows = (['accepted', 'firstByte', 'exit'] as const).map(
+    (kind) => `| ${KINDS[kind]} | ${cells(always[kind])} | ${cells(after[kind])} |`,
+  );
   return [
-    ...heading(machine, `${report.raw.count} of each, interleaved`),
+    ...heading(machine, `${raw.count} of each, interleaved`),
     '',
-    '| | p50 ms | p95 ms | of raw (p50) |',
-    '| --- | --- | --- | --- |',
+    '| p50 / p95 ms, and p50 of raw | always | of raw | afterSeconds:1 | of raw |',
+    '| --- | --- | --- | --- | --- |',
+    `| raw dockerode exec true, to inspect | ${times(raw)} | 1 | | |`,
     ...rows,
+  ].join('\n');
+}
+
+const KINDS = {
+  accepted: 'POST to 202, durable',
+  firstByte: 'POST to first byte at a WebSocket, echo x',
+  exit: 'POST to exit seen by the client, true',
+} as const;
+
+export function rateReport(machine: Machine, { execs, raw, rawBest, settings }: RateReport): string {
+  const row = (name: string, rate: number): string =>
+    `| ${name} | ${rate.toFixed(1)} | ${(rate / rawBest).toFixed(2)} |`;
+  return [
+    ...heading(machine, `${execs} of each, one after the other`),
+    '',
+    '| execs a second in one sandbox, until the last run has closed | | of raw |',
+    '| --- | --- | --- |',
+    ...Object.entries(raw).map(([concurrency, rate]) => row(`raw dockerode, ${concurrency} at once`, rate)),
+    ...Object.entries(settings).map(([setting, rate]) => row(setting, rate)),
   ].join('\n');
 }
 
@@ -49,10 +69,6 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
-function row(name: string, summary: Summary, ofRaw: string): string {
-  return `| ${name} | ${summary.p50.toFixed(1)} | ${summary.p95.toFixed(1)} | ${ofRaw} |`;
-}
+const times = ({ p50, p95 }: Summary): string => `${p50.toFixed(1)} / ${p95.toFixed(1)}`;
 
-function ratio(measured: Measured): string {
-  return measured.ratioToRaw.toFixed(2);
-}
+const cells = (measured: Measured): string => `${times(measured)} | ${measured.ratioToRaw.toFixed(2)}`;
