@@ -58,6 +58,8 @@ export interface ControlActivities {
 
 export interface SweepResult {
   readonly started: number;
+  /** Sandboxes that were started because execs waited in them. */
+  readonly restarted: number;
   readonly verified: number;
   readonly repaired: number;
   /** Cancels that were asked for again. */

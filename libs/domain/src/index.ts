@@ -62,6 +62,7 @@ export type {
   Page,
   SandboxStore,
   SandboxWithStart,
+  StrandedSandbox,
   SweepRow,
   SweepStore,
 } from './ports/stores.port.js';

@@ -57,6 +57,8 @@ export const HOST_LEASE_MS = 30 * SECOND_MS;
 export const HOST_LEASE_RENEW_MS = 5 * SECOND_MS;
 /** A row without a Workflow is left alone this long: the request that wrote it may still be starting one. */
 export const SWEEP_START_AFTER_MS = 10 * SECOND_MS;
+/** An exec that waits in a sandbox that has stopped is given so long to be helped by a start of somebody else. */
+export const SWEEP_STRANDED_AFTER_MS = 5 * SECOND_MS;
 export const SWEEP_VERIFY_AFTER_MS = 60 * SECOND_MS;
 export const SWEEP_CANCEL_AFTER_MS = 10 * SECOND_MS;
 export const SWEEP_ROWS_MAX = 200;

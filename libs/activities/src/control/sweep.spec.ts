@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Exec, SweepRow, SweepStore } from '#domain';
+import {
+  sandboxId,
+  tenantId,
+  type Exec,
+  type Sandbox,
+  type StrandedSandbox,
+  type SweepRow,
+  type SweepStore,
+} from '#domain';
 import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
 import type { ControlActivityPorts } from './control.activities.js';
 import { sweepRows } from './sweep.js';
@@ -7,13 +15,18 @@ import { sweepRows } from './sweep.js';
 interface Found {
   readonly canceling?: readonly Exec[];
   readonly unverified?: readonly SweepRow[];
+  readonly stranded?: readonly StrandedSandbox[];
 }
 
-function portsOf(world: MemoryWorld, { canceling = [], unverified = [] }: Found): ControlActivityPorts {
+function portsOf(
+  world: MemoryWorld,
+  { canceling = [], unverified = [], stranded = [] }: Found,
+): ControlActivityPorts {
   const sweeps: SweepStore = {
     listUnstarted: async () => await Promise.resolve([]),
     takeUnverified: async () => await Promise.resolve([...unverified]),
     takeCanceling: async () => await Promise.resolve([...canceling]),
+    listStranded: async () => await Promise.resolve([...stranded]),
     forgetKeys: async () => await Promise.resolve(0),
   };
   const { sandboxes, operations, execs } = world;
@@ -33,7 +46,7 @@ describe('the sweep', () => {
     const world = new MemoryWorld();
     const result = await sweepRows(portsOf(world, { canceling: [EXEC] }));
     expect(world.workflows.signals).toEqual([`cancel-anew ${EXEC.id}`]);
-    expect(result).toEqual({ started: 0, verified: 0, repaired: 0, canceled: 1 });
+    expect(result).toEqual({ started: 0, restarted: 0, verified: 0, repaired: 0, canceled: 1 });
   });
 
   it('does the same when it is repeated', async () => {
@@ -48,6 +61,19 @@ describe('the sweep', () => {
     const unverified = [{ kind: 'exec', id: EXEC.id, exec: EXEC } as const];
     expect(await sweepRows(portsOf(world, { unverified }))).toMatchObject({ verified: 1, repaired: 0 });
     expect(world.workflows.signals).toEqual([]);
+  });
+
+  it('starts a sandbox in which an exec waits that nobody else starts, once', async () => {
+    const world = new MemoryWorld();
+    const id = sandboxId('0190b0a0-0000-7000-8000-000000000009');
+    const tenant = tenantId('default');
+    world.sandboxes.rows.set(id, { id, tenantId: tenant, observedState: 'stopped' } as Sandbox);
+    for (let n = 0; n < 2; n += 1) {
+      const result = await sweepRows(portsOf(world, { stranded: [{ id, tenantId: tenant }] }));
+      expect(result.restarted).toBe(1);
+    }
+    expect([...world.operations.rows.values()]).toMatchObject([{ sandboxId: id, kind: 'start' }]);
+    expect([...world.workflows.startedOperations]).toEqual([...world.operations.rows.keys()]);
   });
 
   it('ends a live row whose run has vanished', async () => {

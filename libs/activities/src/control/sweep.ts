@@ -1,7 +1,11 @@
-import { limits, type Exec, type Failure, type SweepRow } from '#domain';
+import { randomUUID } from 'node:crypto';
+import { limits, operationId, type Exec, type Failure, type StrandedSandbox, type SweepRow } from '#domain';
 import type { SweepResult } from '../contract.js';
 import type { ControlActivityPorts } from './control.activities.js';
 import { endStart } from './end-start.js';
+
+/** Its operations have ids of their own, so this is never compared with anything. */
+const REQUEST_OF_THE_SWEEP = 'sweep';
 
 const RUN_VANISHED: Failure = {
   code: 'invalid_state',
@@ -9,13 +13,16 @@ const RUN_VANISHED: Failure = {
 };
 
 /**
- * Row first, then Workflow: starts the run of a row that a dead API left without one, asks again for cancels whose signal
+ * Row first, then Workflow: starts the run of a row that a dead API left without one, and a sandbox that stopped while execs
+ * waited for it; asks again for cancels whose signal
  * may have been lost, and gives a truthful end to a live row whose run was terminated or has vanished.
  */
 export async function sweepRows(ports: ControlActivityPorts): Promise<SweepResult> {
   const { sweeps } = ports;
   const unstarted = await sweeps.listUnstarted(limits.SWEEP_START_AFTER_MS, limits.SWEEP_ROWS_MAX);
   for (const row of unstarted) await start(ports, row);
+  const stranded = await sweeps.listStranded(limits.SWEEP_STRANDED_AFTER_MS, limits.SWEEP_ROWS_MAX);
+  for (const sandbox of stranded) await startStranded(ports, sandbox);
   const canceling = await sweeps.takeCanceling(
     limits.SWEEP_CANCEL_AFTER_MS,
     limits.SWEEP_VERIFY_AFTER_MS,
@@ -28,6 +35,7 @@ export async function sweepRows(ports: ControlActivityPorts): Promise<SweepResul
   await sweeps.forgetKeys(limits.IDEMPOTENCY_KEY_AGE_MS_MAX, limits.SWEEP_ROWS_MAX);
   return {
     started: unstarted.length,
+    restarted: stranded.length,
     verified: unverified.length,
     repaired,
     canceled: canceling.length,
@@ -43,6 +51,19 @@ async function start({ runs, execs, operations, log }: ControlActivityPorts, row
     await runs.startOperation(row.operation);
     await operations.markWorkflowStarted(row.id);
   }
+}
+
+/** As the request would have done that has left the exec there, had it come a moment later. */
+async function startStranded(ports: ControlActivityPorts, stranded: StrandedSandbox): Promise<void> {
+  const { sandboxes, operations, runs, log } = ports;
+  const { operation } = await sandboxes.ensureStartedById(stranded.tenantId, stranded.id, {
+    id: operationId(randomUUID()),
+    requestHash: REQUEST_OF_THE_SWEEP,
+  });
+  if (operation?.state !== 'pending') return;
+  log.warn({ sandboxId: stranded.id, id: operation.id }, 'Execs wait in a stopped sandbox; it is started.');
+  await runs.startOperation(operation);
+  await operations.markWorkflowStarted(operation.id);
 }
 
 async function cancelAgain({ runs, log }: ControlActivityPorts, exec: Exec): Promise<void> {

@@ -200,6 +200,11 @@ export interface SweepStore {
    * verified, and returns each again only after `againAfterMs`.
    */
   takeCanceling(olderThanMs: number, againAfterMs: number, limit: number): Promise<Exec[]>;
+  /**
+   * Sandboxes that should run, do not, and have an exec waiting for longer than that, with nothing under way: the container
+   * ended after the exec was taken. One whose start has failed since then is left to people.
+   */
+  listStranded(olderThanMs: number, limit: number): Promise<StrandedSandbox[]>;
   /** Forgets Idempotency-Keys that nobody repeats any more. Returns how many. */
   forgetKeys(olderThanMs: number, limit: number): Promise<number>;
 }
@@ -217,6 +222,11 @@ export interface IdempotencyKey {
 export interface IdempotencyStore {
   /** False when the same request came before. Throws `idempotency_key_reused` when another did. */
   remember(key: IdempotencyKey): Promise<boolean>;
+}
+
+export interface StrandedSandbox {
+  readonly id: SandboxId;
+  readonly tenantId: TenantId;
 }
 
 export type SweepRow =

@@ -22,6 +22,7 @@ const TENANT = tenantId('default');
 const OWNER = ownerId('u1');
 const OLDER_MS = 10_000;
 const AGAIN_MS = 60_000;
+const AN_HOUR_MS = 3_600_000;
 const LIMIT = 100;
 
 let test: TestDatabase;
@@ -138,5 +139,42 @@ describe('Idempotency-Keys', () => {
     expect(await sweeps.forgetKeys(30 * 24 * 3_600_000, 1)).toBe(1);
     expect(await sweeps.forgetKeys(30 * 24 * 3_600_000, LIMIT)).toBe(1);
     expect(await keys.remember({ ...key, requestHash: 'b' })).toBe(true);
+  });
+});
+
+describe('sandboxes in which execs wait', () => {
+  const observed = (state: string) =>
+    test.database.query(`UPDATE sandboxes SET observed_state = $2 WHERE id = $1`, [sandbox, state]);
+  const operations = (state: string) =>
+    test.database.query(
+      `UPDATE operations SET state = $2, started_at = now(), finished_at = now() WHERE sandbox_id = $1`,
+      [sandbox, state],
+    );
+  const stranded = async () => (await sweeps.listStranded(0, LIMIT)).map(({ id }) => id);
+
+  it('are found where they have stopped and nothing is under way', async () => {
+    await operations('succeeded');
+    await observed('stopped');
+    await created();
+    expect(await stranded()).toEqual([sandbox]);
+    expect(await sweeps.listStranded(AN_HOUR_MS, LIMIT)).toEqual([]);
+  });
+
+  it.each([
+    ['it runs', () => observed('running')],
+    ['its start is under way', () => operations('running')],
+    ['its start waits for a person', () => operations('parked')],
+    ['its start has failed since the exec came', () => operations('failed')],
+    [
+      'somebody wants it stopped',
+      () => test.database.query(`UPDATE sandboxes SET desired_state = 'stopped' WHERE id = $1`, [sandbox]),
+    ],
+  ])('are left alone where %s', async (_name, change) => {
+    await operations('succeeded');
+    await observed('stopped');
+    await test.database.query(`UPDATE sandboxes SET desired_state = 'running' WHERE id = $1`, [sandbox]);
+    expect(await stranded()).toEqual([sandbox]);
+    await change();
+    expect(await stranded()).toEqual([]);
   });
 });

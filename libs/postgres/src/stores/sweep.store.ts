@@ -4,7 +4,10 @@ import {
   liveStates,
   operationId,
   OPERATION_TRANSITIONS,
+  sandboxId,
+  tenantId,
   type Exec,
+  type StrandedSandbox,
   type SweepRow,
   type SweepStore,
 } from '#domain';
@@ -75,6 +78,21 @@ export class PostgresSweepStore implements SweepStore {
       [olderThanMs / 1_000, againAfterMs / 1_000, limit],
     );
     return rows.map(execFrom);
+  }
+
+  async listStranded(olderThanMs: number, limit: number): Promise<StrandedSandbox[]> {
+    const rows = await this.database.query<{ id: string; tenantId: string }>(
+      `SELECT s.id, s.tenant_id AS "tenantId" FROM sandboxes s
+       WHERE s.desired_state = 'running' AND s.observed_state IN ('stopped', 'missing')
+         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state = ANY($1))
+         AND EXISTS (SELECT 1 FROM execs e WHERE e.sandbox_id = s.id AND e.state = 'queued'
+           AND e.cancel_requested_at IS NULL AND e.created_at < now() - make_interval(secs => $2)
+           AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.finished_at > e.created_at
+             AND o.state IN ('failed', 'canceled') AND o.started_at IS NOT NULL))
+       LIMIT $3`,
+      [LIVE_OPERATION, olderThanMs / 1_000, limit],
+    );
+    return rows.map(({ id, tenantId: tenant }) => ({ id: sandboxId(id), tenantId: tenantId(tenant) }));
   }
 
   async forgetKeys(olderThanMs: number, limit: number): Promise<number> {
