@@ -49,7 +49,7 @@ ${SHARED.slice(1)}`,
 
 Usage: npm test -- [options]
 
-  --only STEPS      a comma-separated list out of lint,types,runner,unit,int,e2e,chaos (chaos only if asked for)
+  --only STEPS      a comma-separated list out of lint,types,runner,unit,int,e2e,chaos
   --allow-missing   skip what needs a component that cannot be had, instead of failing
   --keep            keep the state directory of the last run, and leave the components running afterwards
   --state-dir DIR   the tests' own state directory (default .berth-test)

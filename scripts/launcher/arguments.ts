@@ -4,8 +4,6 @@ import { SetupProblem } from './setup-problem.js';
 const API_PORT_DEFAULT = 3000;
 const PORT_MAX = 65_535;
 export const TEST_STEPS = ['lint', 'types', 'runner', 'unit', 'int', 'e2e', 'chaos'] as const;
-/** Kills take minutes and are judged by people for now: `--only chaos` runs them. */
-const STEPS_ON_REQUEST: readonly string[] = ['chaos'];
 export type TestStep = (typeof TEST_STEPS)[number];
 
 interface SharedOptions {
@@ -94,7 +92,7 @@ export function parseTestArguments(argv: readonly string[]): TestOptions {
 }
 
 function parseSteps(text: string | undefined): readonly TestStep[] {
-  if (text === undefined) return TEST_STEPS.filter((step) => !STEPS_ON_REQUEST.includes(step));
+  if (text === undefined) return TEST_STEPS;
   const wanted = text.split(',').map((step) => step.trim());
   const unknown = wanted.find((step) => !TEST_STEPS.some((known) => known === step));
   if (unknown !== undefined) throw wrongArgument('--only', TEST_STEPS.join(', '), unknown);
