@@ -10,6 +10,7 @@ import type { Violation } from './violation.js';
 import { hearTestimony, type SandboxDisk } from './witness.js';
 
 const ANSWER_MS = 60_000;
+const READERS = 4;
 const RECOVERY_WAIT_SECONDS = 20;
 
 export interface AuditPlace {
@@ -20,6 +21,7 @@ export interface AuditPlace {
 
 /** After the run, when nothing is killed any more: each exec is asked for again and compared with what its program noted. */
 export async function auditAll(flights: readonly Flight[], place: AuditPlace): Promise<Violation[]> {
+  await readAgain(flights);
   const found: Violation[] = flights.flatMap(({ violations }) => violations);
   for (const flight of flights) found.push(...(await auditOne(flight, place)));
   for (const sandboxId of place.disks.keys()) {
@@ -29,17 +31,29 @@ export async function auditAll(flights: readonly Flight[], place: AuditPlace): P
   return found;
 }
 
+/** By now most output is in object storage, and it is the same that it was in the database. */
+async function readAgain(flights: readonly Flight[]): Promise<void> {
+  const waiting = [...flights];
+  const read = async (): Promise<void> => {
+    for (let flight = waiting.pop(); flight !== undefined; flight = waiting.pop()) {
+      if (flight.end !== undefined) await flight.readAll(flight.end);
+    }
+  };
+  await Promise.all(Array.from({ length: READERS }, read));
+}
+
 async function auditOne(flight: Flight, place: AuditPlace): Promise<Violation[]> {
   const { execId, end, program, endSeenAtMs } = flight;
   const disk = place.disks.get(flight.sandboxId);
   if (execId === undefined || end === undefined || endSeenAtMs === undefined || disk === undefined) return [];
   const found: Violation[] = [];
   const { status, body } = await place.client.insist(Date.now() + ANSWER_MS, 'GET', `/v1/execs/${execId}`);
+  if (status === 200) flight.keptIn = (body as ExecBody).outputState;
   const violate = (kind: Violation['kind'], detail: string): void => {
     found.push({ kind, key: program.key, execId, detail });
   };
   if (status !== 200) violate('forgotten', `after the run GET answered ${status} ${JSON.stringify(body)}`);
-  else if (!isDeepStrictEqual(body, end)) violate('changed end', changeOf(end, body as ExecBody));
+  else if (!isSameEnd(end, body as ExecBody)) violate('changed end', changeOf(end, body as ExecBody));
   const socketEnd = flight.socket?.end;
   if (socketEnd !== undefined && (socketEnd.state !== end.state || socketEnd.exitCode !== end.exitCode)) {
     violate(
@@ -108,6 +122,12 @@ async function auditRecovery(sandboxId: string, { client }: AuditPlace): Promise
   } catch (error) {
     return violation(textOf(error));
   }
+}
+
+/** Where its output is kept is no part of an end: it moves once from the database into object storage. */
+function isSameEnd(before: ExecBody, after: ExecBody): boolean {
+  const { outputState } = after;
+  return outputState !== 'expired' && isDeepStrictEqual({ ...before, outputState }, after);
 }
 
 function changeOf(before: ExecBody, after: ExecBody): string {

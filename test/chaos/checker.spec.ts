@@ -49,6 +49,7 @@ const failed: ExecBody = {
   stderrBytes: 0,
   startedAt: null,
   finishedAt: null,
+  outputState: 'hot',
   cancelRequestedAt: null,
   failure: null,
   evidence: null,

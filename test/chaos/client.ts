@@ -18,6 +18,7 @@ export interface ExecBody {
   readonly stderrBytes: number;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+  readonly outputState: 'hot' | 'sealed' | 'expired';
   readonly cancelRequestedAt: string | null;
   readonly failure: { readonly code: string; readonly message: string } | null;
   readonly evidence: Readonly<Record<string, unknown>> | null;

@@ -41,6 +41,8 @@ export class Flight {
   refusal: string | undefined;
   end: ExecBody | undefined;
   endSeenAtMs: number | undefined;
+  /** Where its output was when all of it was read for the last time. */
+  keptIn: ExecBody['outputState'] | undefined;
   cancelAnswer: number | undefined;
   socket: SocketResult | undefined;
 
@@ -187,7 +189,7 @@ export class Flight {
   }
 
   /** Both streams from their beginning, and each from somewhere within. */
-  private async readAll(end: ExecBody): Promise<void> {
+  async readAll(end: ExecBody): Promise<void> {
     for (const stream of ['stdout', 'stderr'] as const) {
       const total = totalOf(end, stream);
       if (total === 0) continue;

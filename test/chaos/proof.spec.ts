@@ -19,6 +19,7 @@ const result: ChaosResult = {
   injuries: [],
   execs: 200,
   states: {},
+  kept: {},
   refusals: {},
   bytesRead: 3 * 1024 ** 2,
   socketConnections: 0,

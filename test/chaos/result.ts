@@ -18,6 +18,8 @@ export interface ChaosResult {
   readonly states: Readonly<Record<string, number>>;
   /** Why execs were not started, in Berth's words. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Where the output was that was read after the run. */
+  readonly kept: Readonly<Record<string, number>>;
   readonly bytesRead: number;
   readonly socketConnections: number;
   /** For each kind of injury, how many met an exec in each of its phases. */
@@ -54,6 +56,7 @@ export function summarise(facts: ResultFacts): ChaosResult {
         end?.state === 'not_started' ? [end.failure?.message ?? 'no reason'] : [],
       ),
     ),
+    kept: countBy(flights.flatMap(({ keptIn }) => (keptIn === undefined ? [] : [keptIn]))),
     bytesRead: flights.reduce((sum, { readings }) => sum + readings.bytes, 0),
     socketConnections: flights.reduce((sum, { socket }) => sum + (socket?.connections ?? 0), 0),
     phases: phasesMet(injuries, flights, facts.disks),
@@ -79,6 +82,7 @@ export function textResult(result: ChaosResult): string {
     `  ends     ${describeCounts(result.states)}`,
     ...Object.entries(result.refusals).map(([reason, count]) => `  not started ${count}: ${reason}`),
     `  read     ${(result.bytesRead / 1024 ** 2).toFixed(0)} MiB compared, ${result.socketConnections} socket connections`,
+    `  kept     ${describeCounts(result.kept)}, read again after the run`,
     `  an end is seen after the program's own: p50 ${half}, p95 ${most}, longest ${longest}`,
     '',
     ...rows.map(
