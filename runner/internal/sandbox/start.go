@@ -13,6 +13,9 @@ import (
 	"berth.dev/runner/internal/wire"
 )
 
+// spareDelay keeps the making of the next supervisor out of the way of a short command.
+const spareDelay = 20 * time.Millisecond
+
 // decisionLimit is how long a supervisor may take to start its command. Then it is killed, and the exec is lost.
 const decisionLimit = 60 * time.Second
 
@@ -35,11 +38,19 @@ func (s *Sandbox) Start(request *protocol.StartRequest) (protocol.StartResult, e
 		return protocol.StartResult{}, err
 	}
 	<-mine.decided
-	go s.children.keepSpare()
+	go s.keepSpareAfter(mine)
 	if mine.wasRunning() {
 		return protocol.StartResult{State: protocol.StateStarted}, nil
 	}
 	return mine.result()
+}
+
+func (s *Sandbox) keepSpareAfter(started *exec) {
+	select {
+	case <-started.over:
+	case <-time.After(spareDelay):
+	}
+	s.children.keepSpare()
 }
 
 // settled looks for what the spool knows about an id that no supervisor of this init has. The zero state is nothing.
