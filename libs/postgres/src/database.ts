@@ -22,6 +22,7 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 12_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+const ROLLED_BACK_ATTEMPTS_MAX = 4;
 /** Any number that only Berth's migrations use. */
 const MIGRATION_LOCK = 7_236_511;
 
@@ -154,15 +155,22 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
 }
 
 async function guard<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw translateError(error);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= ROLLED_BACK_ATTEMPTS_MAX || !isRolledBack(error)) throw translateError(error);
+    }
   }
 }
 
-/** Connection exceptions, insufficient resources, operator intervention; and what pg says without a code. */
-const AWAY_SQLSTATE = /^(08|53|57P)/;
+/** A deadlock or a serialisation failure: the server has undone all of it and asks for it again. */
+function isRolledBack(error: unknown): boolean {
+  return isErrorLike(error) && (error.code === '40001' || error.code === '40P01');
+}
+
+/** Connection exceptions, what was undone too often, insufficient resources, operator intervention; and what pg says without a code. */
+const AWAY_SQLSTATE = /^(08|40|53|57P)/;
 const AWAY_SYSTEM = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
