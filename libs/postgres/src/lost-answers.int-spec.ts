@@ -11,7 +11,6 @@ import {
   ownerId,
   sandboxId,
   tenantId,
-  TIERS,
   type Chunk,
   type ExecId,
   type NewExec,
@@ -148,7 +147,11 @@ async function standing(id: ExecId): Promise<unknown> {
     await sure.get(id);
   const chunks = await sure.readChunks(id, 0, 1_000_000);
   return {
-    ...{ state, committedPosition, stdoutBytes, exitCode, generation },
+    state,
+    committedPosition,
+    stdoutBytes,
+    exitCode,
+    generation,
     cancelWasRequested: cancelRequestedAt !== null,
     output: Buffer.concat(chunks.map(({ frames }) => frames)).toString('hex'),
   };

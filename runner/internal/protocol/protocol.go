@@ -189,7 +189,9 @@ type LostNotice struct {
 	Reason      LostReason `json:"reason"`
 }
 
+const timestampLayout = "2006-01-02T15:04:05.000000Z"
+
 // Timestamp formats a time the way all JSON of the protocol has it.
 func Timestamp(at time.Time) string {
-	return at.UTC().Format("2006-01-02T15:04:05.000000Z")
+	return at.UTC().Format(timestampLayout)
 }

@@ -1,5 +1,18 @@
 package protocol
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const exitCodeMax = 255
+
+var signalName = regexp.MustCompile(`^SIG[A-Z0-9]{1,12}$`)
+
 type Reason string
 
 const (
@@ -68,4 +81,31 @@ type ExitRecord struct {
 	StdinBytes        uint64        `json:"stdinBytes"`
 	SelfReported      bool          `json:"selfReported"`
 	Usage             Usage         `json:"usage"`
+}
+
+// WellFormed says whether a host would take the record for one. Whoever could write into the spool could forge it; a
+// forgery that is no record must not keep the host from reading anything else.
+func (r *ExitRecord) WellFormed() bool {
+	switch r.Reason {
+	case ReasonExited, ReasonTimedOut, ReasonIdleTimedOut, ReasonCanceled, ReasonOutputLimited, ReasonOOMKilled,
+		ReasonSandboxStopped, ReasonStartFailed:
+	default:
+		return false
+	}
+	for _, text := range []string{r.StartedAt, r.FinishedAt} {
+		if _, err := time.Parse(timestampLayout, text); err != nil {
+			return false
+		}
+	}
+	for _, digest := range []string{r.StdoutSHA256, r.StderrSHA256} {
+		if bytes, err := hex.DecodeString(digest); err != nil || len(bytes) != sha256.Size || strings.ToLower(digest) != digest {
+			return false
+		}
+	}
+	counts := []uint64{r.StdoutBytes, r.StderrBytes, r.EndPosition, r.OOMKills, r.StdinBytes}
+	times := []int64{
+		r.WallMs, int64(r.DescendantsKilled), int64(r.DescendantsLeft), r.Usage.UserMs, r.Usage.SystemMs, r.Usage.MaxRssBytes,
+	}
+	return slices.Max(counts) <= SafeIntegerMax && slices.Min(times) >= 0 && slices.Max(times) <= SafeIntegerMax &&
+		(r.ExitCode == nil || !outside(int64(*r.ExitCode), 0, exitCodeMax)) && (r.Signal == nil || signalName.MatchString(*r.Signal))
 }

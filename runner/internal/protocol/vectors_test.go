@@ -117,6 +117,9 @@ func throughGo(t *testing.T, vector messageVector, payload []byte) []byte {
 	if err := decoder.Decode(value); err != nil {
 		t.Fatal(err)
 	}
+	if notice, is := value.(*EndNotice); is && !notice.ExitRecord.WellFormed() {
+		t.Fatalf("%+v is not well-formed", notice.ExitRecord)
+	}
 	if checked, is := value.(interface{ Check() error }); is {
 		if err := checked.Check(); err != nil {
 			t.Fatal(err)

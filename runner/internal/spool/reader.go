@@ -105,6 +105,9 @@ func (r *Reader) open(start uint64) error {
 	if missing(err) {
 		return trimmed(start)
 	}
+	if spoiled(err) {
+		return protocol.Errorf(protocol.CodeSpoolCorrupt, "segment %d is not a file", start)
+	}
 	if err != nil {
 		return err
 	}
@@ -172,7 +175,10 @@ func Bounds(folder string) (first, end uint64, err error) {
 			return first, end, nil
 		}
 		reader := &Reader{folder: folder}
-		if err := reader.open(start); err != nil {
+		if err := reader.open(start); corrupt(err) {
+			// What is no segment ends the output as what is no frame does.
+			return first, end, nil
+		} else if err != nil {
 			return first, end, err
 		}
 		end, err = walkFrames(reader.file, start, protocol.SafeIntegerMax)
@@ -181,6 +187,11 @@ func Bounds(folder string) (first, end uint64, err error) {
 		}
 	}
 	return first, end, nil
+}
+
+func corrupt(err error) bool {
+	var refusal *protocol.Error
+	return errors.As(err, &refusal) && refusal.Code == protocol.CodeSpoolCorrupt
 }
 
 func trimmed(position uint64) error {

@@ -59,12 +59,17 @@ func (s *Spool) ReadRecord(execID string) (*protocol.ExitRecord, error) {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
-	case missing(err) || errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, syscall.ELOOP):
+	case missing(err) || errors.As(err, &syntax) || errors.As(err, &kind) || spoiled(err):
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case record.ExecID != execID || record.Reason == "":
+	case record.ExecID != execID || !record.WellFormed():
 		return nil, nil
 	}
 	return &record, nil
+}
+
+// spoiled says that something else stands where a file of ours should.
+func spoiled(err error) bool {
+	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR)
 }

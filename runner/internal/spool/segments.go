@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"berth.dev/runner/internal/protocol"
 )
 
 const (
@@ -21,6 +23,9 @@ func segmentPath(folder string, start uint64) string {
 // segmentStarts lists the positions at which the kept segments begin, ascending.
 func segmentStarts(folder string) ([]uint64, error) {
 	entries, err := os.ReadDir(folder)
+	if spoiled(err) {
+		return nil, protocol.Errorf(protocol.CodeSpoolCorrupt, "the claim is not a folder")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,10 @@ func (s *Spool) List(
 	}
 	for _, id := range ids {
 		status, err := statusOf(id)
-		if err != nil {
+		if corrupt(err) {
+			// One claim that root in the sandbox has spoiled does not hide the others, and can be forgotten.
+			status.State, status.LostReason = protocol.StateLost, protocol.LostRecordUnreadable
+		} else if err != nil {
 			return result, err
 		}
 		result.Execs = append(result.Execs, status)

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import Docker from 'dockerode';
@@ -32,4 +33,23 @@ export async function asRootInside(sandbox: string, script: string): Promise<str
 /** Ends the container as the kernel would: its init and everything in it are gone at once. */
 export async function killContainer(sandbox: string): Promise<void> {
   await (await containerOf(sandbox)).kill();
+}
+
+/** Of the init of a sandbox and of the supervisors in it, as the host sees them. */
+export async function environmentsOfRunners(sandbox: string): Promise<readonly string[]> {
+  const { State } = await (await containerOf(sandbox)).inspect();
+  const runners = readdirSync('/proc').filter(
+    (entry) => entry === String(State.Pid) || parentOf(entry) === State.Pid,
+  );
+  return runners.map((pid) => readFileSync(`/proc/${pid}/environ`, 'latin1'));
+}
+
+function parentOf(entry: string): number | undefined {
+  if (!/^\d+$/.test(entry)) return undefined;
+  try {
+    return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${entry}/status`, 'utf8'))?.[1]);
+  } catch {
+    // It has ended since the list was read.
+    return undefined;
+  }
 }

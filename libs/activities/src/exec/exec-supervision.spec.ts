@@ -321,6 +321,24 @@ describe('supervising an exec', () => {
     expect(row.exec).toMatchObject({ state: 'lost', exitCode: null, evidence: { runner: 'spool_corrupt' } });
   });
 
+  it('is lost when the spool no longer has what follows, as after a power cut', async () => {
+    runner.scripts.push([framesAt(0, first), unreachable()]);
+    runner.scripts.push([new DomainError('position_invalid', 'position 29 is beyond the end, 0')]);
+    await supervisor().join(row.exec).ended;
+    expect(row.exec).toMatchObject({
+      state: 'lost',
+      exitCode: null,
+      evidence: { runner: 'position_invalid' },
+    });
+    expect(row.exec.committedPosition).toBe(first.length);
+  });
+
+  it('is lost when the exit record is about other output', async () => {
+    runner.scripts.push([framesAt(0, first), END]);
+    await supervisor().join(row.exec).ended;
+    expect(row.exec).toMatchObject({ state: 'lost', exitCode: null, exitRecord: null });
+  });
+
   it('reaches its runner again when something else spoke on the channel', async () => {
     const broken = new DomainError('runner_protocol', 'A message of 1953066341 bytes.');
     runner.scripts.push([broken], [broken], [broken], [framesAt(0, first), broken], [broken]);

@@ -13,6 +13,7 @@ import {
   type Exec,
   type ExecEnd,
   type ExecEvidence,
+  type ExitRecord,
   type FollowEvent,
   type RunnerConnection,
 } from '#domain';
@@ -75,6 +76,7 @@ export class ExecSupervision {
         silence.broken();
         if (await this.followOnce(exec, reached)) return;
         backoff.reset();
+        await backoff.pause(this.detached);
       } catch (error) {
         this.detached.throwIfAborted();
         const end = this.endAfter(error, exec, silence);
@@ -143,6 +145,7 @@ export class ExecSupervision {
         progress = await this.commit(progress, event.position, event.bytes);
         if (live) this.tellCommitted(connection, progress.position);
       } else if (event.kind === 'end') {
+        refuseOtherOutput(event.exitRecord, progress);
         const ended = await this.end(exec, endFromExitRecord(event.exitRecord));
         if (ended && live) await this.forget(connection);
         return ended;
@@ -193,7 +196,9 @@ export class ExecSupervision {
   private endAfter(error: unknown, exec: Exec, silence: Silence): ExecEnd | undefined {
     if (error instanceof FencedError || error instanceof SuspendedError) return undefined;
     this.ports.log.warn({ err: error, execId: exec.id }, 'Following an exec was interrupted.');
-    if (isDomainError(error, 'spool_corrupt') || (isDomainError(error, 'runner_protocol') && this.breaks())) {
+    // What the row has and what the spool has left do not fit together: after a power cut, or by root in the sandbox.
+    const isSpoiled = isDomainError(error, 'spool_corrupt') || isDomainError(error, 'position_invalid');
+    if (isSpoiled || (isDomainError(error, 'runner_protocol') && this.breaks())) {
       return lostEnd(evidence(exec, { runner: error.code, note: error.message }));
     }
     if (isDomainError(error, 'dependency_unavailable')) return undefined;
@@ -244,6 +249,15 @@ async function neverClaimed(exec: Exec, connection: RunnerConnection): Promise<E
     code: 'container_missing',
     message: 'The sandbox stopped before the command was started.',
   });
+}
+
+/** A record of other output than came before it proves nothing about this exec. */
+function refuseOtherOutput({ endPosition }: ExitRecord, { position }: Progress): void {
+  if (endPosition === position) return;
+  throw new DomainError(
+    'spool_corrupt',
+    `The output ends at ${position}, and by its record at ${endPosition}.`,
+  );
 }
 
 type LostEvent = Extract<FollowEvent, { kind: 'lost' }>;
