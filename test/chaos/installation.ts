@@ -8,6 +8,8 @@ import { startTimeOf } from './processes.js';
 
 const START_TIMEOUT_MS = 20 * 60_000;
 const STOP_TIMEOUT_MS = 180_000;
+/** Every output is compared at the end, however many there are. */
+const OUTPUTS_KEPT = '1000000';
 const LOOK_INTERVAL_MS = 200;
 const LOG_TAIL_CHARACTERS = 3_000;
 const OWN_STATE_DIRECTORY = '.berth-chaos';
@@ -177,7 +179,12 @@ async function launch(root: string, stateDirectory: string, portBase: number): P
       '--own-engine',
       '--no-demo',
     ],
-    { cwd: root, detached: true, stdio: ['ignore', log, log], env: environment },
+    {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...environment, BERTH_RETENTION_OUTPUTS_MAX: OUTPUTS_KEPT },
+    },
   );
   closeSync(log);
   start.unref();

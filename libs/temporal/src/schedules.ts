@@ -1,6 +1,8 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import {
   CONTROL_TASK_QUEUE,
+  RETENTION_SCHEDULE_ID,
+  RETENTION_WORKFLOW,
   SEAL_SCHEDULE_ID,
   SEAL_WORKFLOW,
   SWEEP_SCHEDULE_ID,
@@ -21,6 +23,7 @@ interface SystemSchedule {
 const SCHEDULES: readonly SystemSchedule[] = [
   { id: SWEEP_SCHEDULE_ID, workflow: SWEEP_WORKFLOW, every: '10s', runTimeout: '5m' },
   { id: SEAL_SCHEDULE_ID, workflow: SEAL_WORKFLOW, every: '10s', runTimeout: '20m' },
+  { id: RETENTION_SCHEDULE_ID, workflow: RETENTION_WORKFLOW, every: '5m', runTimeout: '35m' },
 ];
 
 /** Creates the Schedules of the system under fixed ids; what exists is left as it is. */

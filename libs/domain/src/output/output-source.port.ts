@@ -4,11 +4,11 @@ import type { Chunk } from '../ports/stores.port.js';
 /** The committed output of execs, wherever it is kept. Readers do not know where that is. */
 export interface OutputSource {
   /**
-   * Chunks that hold positions from `fromPosition` on, oldest first, at most about `bytesMax` and at least one; none
-   * where nothing is committed. Throws `output_expired` for output that retention has removed.
+   * The chunk that holds a position and those after it, at most about `bytesMax`; none where that position is not kept
+   * here. Throws `output_expired` for output that retention has removed.
    */
   readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]>;
-  /** Chunks that hold bytes of one stream from byte `fromByte` of it on. */
+  /** The same for a byte of one stream; the chunks hold bytes of that stream. */
   readStreamChunks(
     id: ExecId,
     stream: 'stdout' | 'stderr',

@@ -33,8 +33,7 @@ export class StoredOutput implements OutputSource {
   }
 
   private async orSealed(id: ExecId, hot: Chunk[], place: OutputPlace, bytesMax: number): Promise<Chunk[]> {
-    const [first] = hot;
-    if (first && startOf(first, place) <= place.from) return hot;
+    if (hot.length > 0) return hot;
     const { segment } = await this.look(id, place);
     if (!segment) return hot;
     try {

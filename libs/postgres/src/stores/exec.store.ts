@@ -243,7 +243,8 @@ export class PostgresExecStore implements ExecStore, OutputSource {
   }
 
   async readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]> {
-    return await this.readWithin(`c.end_position > $2`, 'position', id, fromPosition, bytesMax);
+    const columns = { start: 'position', order: 'position' };
+    return await this.readWithin(`c.end_position > $2`, columns, id, fromPosition, bytesMax);
   }
 
   async readStreamChunks(
@@ -254,24 +255,30 @@ export class PostgresExecStore implements ExecStore, OutputSource {
   ): Promise<Chunk[]> {
     const column = stream === 'stdout' ? 'stdout' : 'stderr';
     const condition = `c.${column}_to > $2 AND c.${column}_to > c.${column}_from`;
-    return await this.readWithin(condition, `${column}_to`, id, fromByte, bytesMax);
+    const columns = { start: `${column}_from`, order: `${column}_to` };
+    return await this.readWithin(condition, columns, id, fromByte, bytesMax);
   }
 
-  /** The sizes are summed before the bytes are fetched, so that a read never holds more than about `bytesMax`. */
+  /**
+   * The sizes are summed before the bytes are fetched, so that a read never holds more than about `bytesMax`. What begins
+   * after `from` is nobody's to fetch: the place itself is in object storage.
+   */
   private async readWithin(
     condition: string,
-    orderColumn: string,
+    columns: { readonly start: string; readonly order: string },
     id: ExecId,
     from: number,
     bytesMax: number,
   ): Promise<Chunk[]> {
     const rows = await this.database.query<ChunkRow>(
       `SELECT ${CHUNK_COLUMNS} FROM (
-         SELECT i.exec_id, i.position, sum(i.end_position - i.position) OVER (ORDER BY i.position) - (i.end_position - i.position) AS before
-         FROM (SELECT c.exec_id, c.position, c.end_position FROM exec_chunks c
-               WHERE c.exec_id = $1 AND ${condition} ORDER BY c.${orderColumn} LIMIT 1000) i
+         SELECT i.exec_id, i.position, first_value(i.start) OVER w AS start,
+           sum(i.end_position - i.position) OVER w - (i.end_position - i.position) AS before
+         FROM (SELECT c.exec_id, c.position, c.end_position, c.${columns.start} AS start FROM exec_chunks c
+               WHERE c.exec_id = $1 AND ${condition} ORDER BY c.${columns.order} LIMIT 1000) i
+         WINDOW w AS (ORDER BY i.position)
        ) picked JOIN exec_chunks c ON c.exec_id = picked.exec_id AND c.position = picked.position
-       WHERE picked.before < $3 ORDER BY c.position`,
+       WHERE picked.before < $3 AND picked.start <= $2 ORDER BY c.position`,
       [id, from, bytesMax],
     );
     return rows.map(chunkFrom);
