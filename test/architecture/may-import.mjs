@@ -48,6 +48,7 @@ export const MAY_IMPORT = [
   adapter('libs/docker', ['dockerode', 'docker-modem', 'tar-stream']),
   adapter('libs/s3', ['@aws-sdk/*', '@smithy/*']),
   adapter('libs/stream', []),
+  adapter('libs/v8', []),
   adapter('libs/temporal', ['@temporalio/client', '@temporalio/common', '#workflows/contract']),
   {
     folder: 'apps/api',
@@ -58,6 +59,7 @@ export const MAY_IMPORT = [
       '#temporal',
       '#s3',
       '#stream',
+      '#v8',
       '@nestjs/*',
       '@fastify/*',
       'fastify',
@@ -85,6 +87,7 @@ export const MAY_IMPORT = [
       '#docker',
       '#s3',
       '#stream',
+      '#v8',
       '@temporalio/worker',
       '@temporalio/common',
       'pino',

@@ -1,4 +1,7 @@
+import { piecesOf } from '../../libs/stream/src/chunk-pieces.js';
+import type { MemoryExecs } from './memory-execs.js';
 import type {
+  Chunk,
   DomainError,
   ExecId,
   HostLink,
@@ -9,6 +12,9 @@ import type {
   SendableSignal,
 } from '#domain';
 
+/** Smaller than what is stored, as it is with a real host. */
+const FEED_PIECE_BYTES = 20_000;
+
 /** Notes what a host would get, and is a command that reads everything. */
 export class MemoryHostLink implements HostLink {
   readonly hinted: ExecId[] = [];
@@ -18,6 +24,8 @@ export class MemoryHostLink implements HostLink {
   away: DomainError | undefined;
   /** What a command does with input; by default it takes it all. */
   answer: ((piece: InputPiece) => InputResult) | undefined;
+  feedsOpened = 0;
+  private readonly feeds = new Set<Feed>();
   private readonly inputs = new Map<ExecId, Uint8Array[]>();
   private writer: string | null = null;
 
@@ -59,8 +67,70 @@ export class MemoryHostLink implements HostLink {
     return 'resized';
   }
 
+  /** From now on every append to these execs goes to who follows them; a feed breaks off where `breaks` says so. */
+  feedFrom(execs: MemoryExecs, breaks: () => boolean): void {
+    const append = execs.append.bind(execs);
+    execs.append = async (id, chunk) => {
+      const appended = await append(id, chunk);
+      for (const feed of this.feeds) {
+        for (const piece of piecesOf(chunk, FEED_PIECE_BYTES)) breaks() ? feed.end() : feed.push(piece);
+      }
+      return appended;
+    };
+  }
+
+  endFeeds(): void {
+    for (const feed of this.feeds) feed.end();
+  }
+
+  get feedsOpen(): number {
+    return this.feeds.size;
+  }
+
+  /** By default it supervises no exec. */
+  async *committed(_host: string, _exec: ExecId, signal: AbortSignal): AsyncGenerator<Chunk> {
+    await this.reached();
+    const feed = new Feed(signal);
+    this.feeds.add(feed);
+    this.feedsOpened += 1;
+    try {
+      yield* feed.chunks();
+    } finally {
+      this.feeds.delete(feed);
+    }
+  }
+
   private async reached(): Promise<void> {
     await Promise.resolve();
     if (this.away) throw this.away;
+  }
+}
+
+class Feed {
+  private readonly waiting: Chunk[] = [];
+  private over = false;
+  private wake: () => void = () => undefined;
+
+  constructor(signal: AbortSignal) {
+    signal.addEventListener('abort', () => this.end());
+  }
+
+  push(chunk: Chunk): void {
+    this.waiting.push(chunk);
+    this.wake();
+  }
+
+  end(): void {
+    this.over = true;
+    this.wake();
+  }
+
+  async *chunks(): AsyncGenerator<Chunk> {
+    for (;;) {
+      const next = this.waiting.shift();
+      if (next) yield next;
+      else if (this.over) return;
+      else await new Promise<void>((resolve) => (this.wake = resolve));
+    }
   }
 }

@@ -21,10 +21,12 @@ import { OperationsController } from './operations/operations.controller.js';
 import { OperationsService } from './operations/operations.service.js';
 import { ExecReader } from './output/exec-reader.js';
 import { InlineOutputReader } from './output/inline-output.js';
+import { LiveFeeds } from './output/live-feeds.js';
 import { OpenStreams } from './output/open-streams.js';
 import { OutputEventsService } from './output/output-events.service.js';
 import { OutputController } from './output/output.controller.js';
 import { OutputService } from './output/output.service.js';
+import { RecentOutput } from './output/recent-output.js';
 import { VerificationController } from './output/verification.controller.js';
 import { VerificationService } from './output/verification.service.js';
 import { RateGuard } from './rate/rate.guard.js';
@@ -62,6 +64,8 @@ const SERVICES: readonly Provider[] = [
   OperationLauncher,
   InlineOutputReader,
   ExecReader,
+  LiveFeeds,
+  RecentOutput,
   OutputService,
   OutputEventsService,
   OpenStreams,

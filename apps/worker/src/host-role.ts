@@ -68,6 +68,7 @@ export function createHostRole(
           writeStdin: (id, piece) => input.writeStdin(id, piece),
           signal: (id, signal) => input.signal(id, signal),
           resize: (id, resize) => input.resize(id, resize),
+          watchCommitted: (id, watcher) => supervisor.watchCommitted(id, watcher),
         },
         log,
       });

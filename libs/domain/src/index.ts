@@ -107,7 +107,6 @@ export {
 } from './frames/index.js';
 export type { DecodedFrames, Frame, FrameLimits, FrameStream } from './frames/index.js';
 export type { Log } from './ports/log.port.js';
-export type { HostLink, HostServices } from './ports/host-link.port.js';
 export { OUTPUT_TRANSITIONS } from './output/output.states.js';
 export type { OutputState } from './output/output.states.js';
 export type { OutputPlace, OutputSource } from './output/output-source.port.js';
@@ -140,3 +139,4 @@ export type {
   VerifyPorts,
 } from './output/verify-output.js';
 export type { Digest, VerifiedStream } from './output/frame-walk.js';
+export type { CommittedWatcher, HostLink, HostServices } from './ports/host-link.port.js';

@@ -1,4 +1,4 @@
-import { Agent, request } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
 import { DomainError, type HostId, type HostStore } from '#domain';
 import { errorFrom } from './refusal.js';
 import { streamToken, TOKEN_HEADER } from './token.js';
@@ -47,6 +47,24 @@ export class HostRequests {
     }
   }
 
+  /** An answer without an end of its own, on a connection of its own. Throws where the host does not give one. */
+  async open(host: HostId, path: string, signal: AbortSignal): Promise<IncomingMessage> {
+    const address = (await this.knownAddresses()).get(host);
+    if (address === undefined) throw away(new Error('The host is not known.'));
+    return await new Promise((resolve, reject) => {
+      const sent = request({
+        ...placeOf(address),
+        path,
+        agent: false,
+        signal,
+        headers: { [TOKEN_HEADER]: this.token },
+      });
+      sent.on('response', resolve);
+      sent.on('error', (error) => reject(away(error)));
+      sent.end();
+    });
+  }
+
   close(): void {
     this.agent.destroy();
   }
@@ -65,13 +83,11 @@ export class HostRequests {
   }
 
   private async send(address: string, asked: HostRequest): Promise<unknown> {
-    const at = address.lastIndexOf(':');
     const { status, body } = await new Promise<{ status: number; body: Buffer }>((resolve, reject) => {
       const sent = request(
         {
+          ...placeOf(address),
           agent: this.agent,
-          hostname: address.slice(0, at),
-          port: address.slice(at + 1),
           method: asked.method,
           path: asked.path,
           timeout: asked.timeoutMs,
@@ -97,6 +113,11 @@ export class HostRequests {
     });
     return answerOf(status, body);
   }
+}
+
+function placeOf(address: string): { hostname: string; port: string } {
+  const at = address.lastIndexOf(':');
+  return { hostname: address.slice(0, at), port: address.slice(at + 1) };
 }
 
 function answerOf(status: number, body: Buffer): unknown {

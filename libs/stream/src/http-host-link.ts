@@ -1,5 +1,6 @@
 import {
   limits,
+  type Chunk,
   type ExecId,
   type HostId,
   type HostLink,
@@ -12,6 +13,7 @@ import {
   type ResizeState,
   type SendableSignal,
 } from '#domain';
+import { ChunkDecoder } from './chunk.codec.js';
 import { HostRequests } from './host-requests.js';
 
 const HINT_TIMEOUT_MS = 2_000;
@@ -67,6 +69,17 @@ export class HttpHostLink implements HostLink {
   async resize(host: HostId, exec: ExecId, { size, writer }: Resize): Promise<ResizeState> {
     const answer = await this.post(host, `/v1/execs/${exec}/resize`, { ...size, writer }, true);
     return (answer as { state: ResizeState }).state;
+  }
+
+  async *committed(host: HostId, exec: ExecId, signal: AbortSignal): AsyncGenerator<Chunk> {
+    const response = await this.questions.open(host, `/v1/execs/${exec}/committed`, signal);
+    try {
+      if (response.statusCode !== 200) return;
+      const decoder = new ChunkDecoder();
+      for await (const bytes of response as AsyncIterable<Uint8Array>) yield* decoder.push(bytes);
+    } finally {
+      response.destroy();
+    }
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { DomainError, type HostServices, type Log } from '#domain';
+import { DomainError, parseExecId, type HostServices, type Log } from '#domain';
+import { committedOutputPath, sendCommittedOutput } from './committed-output.server.js';
 import { refusalOf } from './refusal.js';
 import { matchRoute } from './stream-routes.js';
 import { isToken, streamToken, TOKEN_HEADER } from './token.js';
@@ -32,9 +33,9 @@ export class StreamServer {
   static async listen(options: StreamServerOptions): Promise<StreamServer> {
     const token = streamToken(options.adminSecret);
     const server = createServer((request, response) => {
-      answer(request, token, options.services)
+      answer(request, response, token, options.services)
         .catch((error: unknown) => failed(error, options.log))
-        .then((outcome) => send(response, outcome))
+        .then((outcome) => outcome && send(response, outcome))
         .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
     });
     server.requestTimeout = REQUEST_TIMEOUT_MS;
@@ -53,13 +54,17 @@ export class StreamServer {
   }
 }
 
+/** Undefined where the response is a stream that goes on by itself. */
 async function answer(
   request: IncomingMessage,
+  response: ServerResponse,
   token: string,
   services: HostServices,
-): Promise<StreamAnswer> {
+): Promise<StreamAnswer | undefined> {
   if (!isToken(request.headers[TOKEN_HEADER], token)) return { status: 401 };
   const url = new URL(request.url ?? '/', 'http://host');
+  const followed = parseExecId(committedOutputPath(request.method, url.pathname) ?? '');
+  if (followed) return void sendCommittedOutput(response, services, followed);
   const route = matchRoute(request.method ?? '', url.pathname);
   if (!route) return { status: 404 };
   const body = await bodyOf(request, route.bodyBytesMax);

@@ -1,7 +1,10 @@
 import { DomainError, execId, hostId, ownerId, sandboxId, tenantId, type ExecId } from '#domain';
+import { pino } from 'pino';
 import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
 import { ExecReader, type ReadOptions } from './exec-reader.js';
 import { placedFramesOf } from './frame-position.js';
+import { LiveFeeds } from './live-feeds.js';
+import { RecentOutput } from './recent-output.js';
 import { slicesOf } from './stream-slices.js';
 
 const ID = execId('0190b0a0-0000-7000-8000-000000000001');
@@ -72,11 +75,17 @@ const optionsOf = (change: Partial<ReadOptions>): ReadOptions => ({
   ...change,
 });
 
+function readerOf(world: MemoryWorld): ExecReader {
+  const recent = new RecentOutput();
+  const feeds = new LiveFeeds(world.hostLink, recent, pino({ enabled: false }));
+  return new ExecReader(world.execs, world.execs, world.wakes, feeds, recent);
+}
+
 describe('the reader of an exec', () => {
   it('gives every byte once, whatever is written while it reads', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const world = await worldWithExec();
-      const reader = new ExecReader(world.execs, world.execs, world.wakes);
+      const reader = readerOf(world);
       const random = numbers(seed);
       const written: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
       const readers = [streamOf(reader, ID, 'stdout'), streamOf(reader, ID, 'stderr')];
@@ -97,6 +106,54 @@ describe('the reader of an exec', () => {
     }
   });
 
+  it('gives every byte once where its host feeds it, and where the feed breaks off again and again', async () => {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const world = await worldWithExec();
+      const random = numbers(seed);
+      let fetches = 0;
+      world.hostLink.feedFrom(world.execs, () => random.next().value % 7 === 0);
+      const readChunks = world.execs.readChunks.bind(world.execs);
+      world.execs.readChunks = async (...args) => {
+        fetches += 1;
+        return await readChunks(...args);
+      };
+      const reader = readerOf(world);
+      const written: Record<'stdout' | 'stderr', string> = {
+        stdout: 'o'.repeat(300_000),
+        stderr: 'e'.repeat(300_000),
+      };
+      // Much is there when the readers come, which is what makes a feed worth its while.
+      for (const stream of ['stdout', 'stderr'] as const) {
+        for (const data of [written[stream].slice(0, 200_000), written[stream].slice(200_000)]) {
+          await world.print(ID, { stream, data });
+        }
+      }
+      const readers = [streamOf(reader, ID, 'stdout'), streamOf(reader, ID, 'stderr')];
+      const framed = [framesOf(reader, ID), framesOf(reader, ID)];
+      for (let n = 0; n < 60; n += 1) {
+        const stream = random.next().value % 4 > 0 ? ('stdout' as const) : ('stderr' as const);
+        const pieces = Array.from({ length: 1 + (random.next().value % 4) }, (_, m) => {
+          const data = `${n}.${m}:${'x'.repeat(random.next().value % 30_000)};`;
+          written[stream] += data;
+          return { stream, data };
+        });
+        await world.print(ID, ...pieces);
+        // With wake-ups of the row that come late or never, what is read comes from the feed.
+        world.wakes.mute = n > 5;
+        if (random.next().value % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      world.wakes.mute = false;
+      await world.end(ID);
+      world.hostLink.endFeeds();
+      expect(await Promise.all(readers)).toEqual([written.stdout, written.stderr]);
+      expect(await Promise.all(framed)).toEqual([written, written]);
+      expect(world.hostLink.feedsOpened).toBeGreaterThan(0);
+      expect(world.hostLink.feedsOpen).toBe(0);
+      expect(world.wakes.topicCount).toBe(0);
+      expect(fetches).toBeLessThan(2 * 60);
+    }
+  });
+
   it('holds one fetch at a time and gives its turn back', async () => {
     const world = await worldWithExec();
     for (let n = 0; n < 40; n += 1) await world.print(ID, { stream: 'stdout', data: 'x'.repeat(50_000) });
@@ -109,7 +166,7 @@ describe('the reader of an exec', () => {
       expect((held += 1)).toBe(1);
       return () => (held -= 1);
     };
-    const reader = new ExecReader(world.execs, world.execs, world.wakes);
+    const reader = readerOf(world);
     for await (const event of reader.read(ID, optionsOf({ turn }))) if (event.kind === 'end') break;
     expect(held).toBe(0);
     expect(turns).toBeGreaterThan(5);
@@ -120,9 +177,7 @@ describe('the reader of an exec', () => {
     await world.print(ID, { stream: 'stdout', data: 'lost' });
     world.execs.chunks.clear();
     await world.end(ID);
-    await expect(
-      streamOf(new ExecReader(world.execs, world.execs, world.wakes), ID, 'stdout'),
-    ).rejects.toMatchObject({
+    await expect(streamOf(readerOf(world), ID, 'stdout')).rejects.toMatchObject({
       code: 'spool_corrupt',
     });
   });
@@ -130,10 +185,7 @@ describe('the reader of an exec', () => {
   it('tells at once that the database is away when it does not follow', async () => {
     const world = await worldWithExec();
     world.execs.away = new DomainError('dependency_unavailable', 'Away.', { dependency: 'postgres' });
-    const events = new ExecReader(world.execs, world.execs, world.wakes).read(
-      ID,
-      optionsOf({ follow: false }),
-    );
+    const events = readerOf(world).read(ID, optionsOf({ follow: false }));
     await expect(events.next()).rejects.toMatchObject({ code: 'dependency_unavailable' });
   });
 });
@@ -151,7 +203,7 @@ async function framesOf(reader: ExecReader, id: ExecId): Promise<Record<string, 
   const text: Record<string, string> = { stdout: '', stderr: '' };
   for await (const event of reader.read(id, optionsOf({}))) {
     if (event.kind !== 'chunk') continue;
-    for (const { frame } of placedFramesOf(event.chunk, 0))
+    for (const { frame } of placedFramesOf(event.chunk, event.from))
       text[frame.stream] += Buffer.from(frame.payload).toString();
   }
   return text;

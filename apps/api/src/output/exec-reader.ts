@@ -15,10 +15,14 @@ import {
 } from '#domain';
 import { EXEC_STORE, OUTPUT_SOURCE, WAKE_RECEIVER } from '../tokens.js';
 import { WakeUps } from '../waiting/wake-ups.js';
-import type { OutputStream } from './stream-slices.js';
+import { LiveFeeds, type LiveFeed } from './live-feeds.js';
+import { CHUNK_ENDS, RecentOutput, type OutputPlaces } from './recent-output.js';
+import { SharedLooks } from './shared-looks.js';
 
 /** What one look fetches, and at most one chunk more: the memory that a reader holds. */
 const READ_BYTES_MAX = 128 * 1_024;
+/** Output that comes by so much between two looks is fast: it is worth a feed from its host. */
+const FAST_BYTES = 256 * 1_024;
 const OUTAGE_RETRY_MS = 500;
 /** A reader that follows outlives an outage of the database up to this long; then its client must come again. */
 const OUTAGE_MS_MAX = 60_000;
@@ -26,14 +30,14 @@ const OUTAGE_MS_MAX = 60_000;
 export type ReaderEvent =
   /** The exec was seen in a state that is not an end. */
   | { readonly kind: 'state'; readonly exec: Exec }
-  /** Committed output. The first chunk may begin before the place that was asked for. */
-  | { readonly kind: 'chunk'; readonly chunk: Chunk }
+  /** Committed output. What lies before `from` was not asked for, or has been handed out before. */
+  | { readonly kind: 'chunk'; readonly chunk: Chunk; readonly from: number }
   /** The exec has ended and all of its output was handed out. */
   | { readonly kind: 'end'; readonly exec: Exec };
 
 export interface ReadOptions {
   /** `frames`: by position in the framed spool. A stream: by byte of that stream. */
-  readonly of: 'frames' | OutputStream;
+  readonly of: OutputPlaces;
   readonly from: number;
   /** Otherwise it stops at what is committed. */
   readonly follow: boolean;
@@ -45,54 +49,103 @@ export interface ReadOptions {
 
 /**
  * The one reader of output, stored and live. It subscribes, then looks, then waits, so that nothing is missed between
- * stored and live, and it goes by the committed position of the row, so that nothing comes twice.
+ * stored and live, and it goes by committed positions, so that nothing comes twice. Where output is fast, it takes what is
+ * committed from its host's feed and looks at the row only now and then.
  */
 @Injectable()
 export class ExecReader {
+  private readonly looks: SharedLooks<ExecId, Exec>;
+
   constructor(
     @Inject(EXEC_STORE) private readonly execs: ExecStore,
     @Inject(OUTPUT_SOURCE) private readonly output: OutputSource,
     @Inject(WAKE_RECEIVER) private readonly receiver: WakeReceiver,
-  ) {}
+    @Inject(LiveFeeds) private readonly feeds: LiveFeeds,
+    @Inject(RecentOutput) private readonly recent: RecentOutput,
+  ) {
+    this.looks = new SharedLooks((id) => execs.get(id));
+  }
 
   /** Returns without an `end` only where it does not follow or the signal has aborted. */
   async *read(id: ExecId, options: ReadOptions): AsyncGenerator<ReaderEvent, void, undefined> {
     const wakeUps = new WakeUps(this.receiver, `exec:${id}`);
     const cursor: Cursor = { at: options.from };
     let seen: Exec['state'] | undefined;
+    let feed: LiveFeed | undefined;
     try {
       while (!options.signal.aborted) {
-        const exec = await patiently(options, () => this.execs.get(id));
+        const lookedAt = performance.now();
+        const exec = await patiently(options, () => this.looks.get(id));
         const ended = isTerminal(EXEC_TRANSITIONS, exec.state);
         if (!ended && exec.state !== seen) yield { kind: 'state', exec };
         seen = exec.state;
-        yield* this.committed(exec, options, cursor);
+        const committed = COMMITTED[options.of](exec);
+        if (feed?.over) feed = feed.leave();
+        if (options.follow && exec.state === 'running' && committed - cursor.at >= FAST_BYTES) {
+          feed ??= this.followedBy(wakeUps, exec);
+        }
+        yield* this.upTo(committed, exec, options, cursor);
         if (ended && !options.signal.aborted) yield { kind: 'end', exec };
         if (ended || !options.follow) return;
-        await wakeUps.next(limits.READER_POLL_MS, options.signal);
+        yield* this.waitAndFeed(feed, wakeUps, lookedAt + limits.READER_POLL_MS, exec, options, cursor);
       }
     } finally {
       wakeUps.close();
+      feed?.leave();
     }
   }
 
-  /** Everything up to what the row said is committed. */
-  private async *committed(exec: Exec, options: ReadOptions, cursor: Cursor): AsyncGenerator<ReaderEvent> {
-    const source = SOURCES[options.of];
-    while (cursor.at < source.committed(exec) && !options.signal.aborted) {
+  private followedBy(wakeUps: WakeUps, exec: Exec): LiveFeed {
+    const feed = this.feeds.join(exec);
+    wakeUps.listenTo((listener) => feed.onChange(listener));
+    return feed;
+  }
+
+  /** Waits until it is time to look at the row again. As long as a feed brings output, that is not at each wake-up. */
+  private async *waitAndFeed(
+    feed: LiveFeed | undefined,
+    wakeUps: WakeUps,
+    lookAt: number,
+    exec: Exec,
+    options: ReadOptions,
+    cursor: Cursor,
+  ): AsyncGenerator<ReaderEvent> {
+    do {
+      if (feed) yield* this.upTo(feed.end(options.of), exec, options, cursor);
+      const waitMs = lookAt - performance.now();
+      if (feed?.over || (feed && waitMs <= 0)) return;
+      await wakeUps.next(Math.max(0, waitMs), options.signal);
+    } while (feed && !options.signal.aborted);
+  }
+
+  /** Everything below `committed`. */
+  private async *upTo(
+    committed: number,
+    exec: Exec,
+    options: ReadOptions,
+    cursor: Cursor,
+  ): AsyncGenerator<ReaderEvent> {
+    const { start, end } = CHUNK_ENDS[options.of];
+    while (cursor.at < committed && !options.signal.aborted) {
       const release = await options.turn?.();
       try {
-        const chunks = await patiently(options, () => source.fetch(this.output, exec.id, cursor.at));
+        const recent = this.recent.find(exec.id, options.of, cursor.at);
+        const chunks = recent ? [recent] : await this.stored(exec.id, options, cursor.at);
         if (chunks.length === 0) throw gap(exec, cursor.at);
         for (const chunk of chunks) {
-          if (source.start(chunk) > cursor.at) throw gap(exec, cursor.at);
-          yield { kind: 'chunk', chunk };
-          cursor.at = source.end(chunk);
+          if (start(chunk) > cursor.at) throw gap(exec, cursor.at);
+          yield { kind: 'chunk', chunk, from: cursor.at };
+          cursor.at = end(chunk);
         }
       } finally {
         release?.();
       }
     }
+  }
+
+  private async stored(id: ExecId, options: ReadOptions, from: number): Promise<Chunk[]> {
+    const fetch = STORED[options.of];
+    return await patiently(options, () => fetch(this.output, id, from));
   }
 }
 
@@ -100,32 +153,18 @@ interface Cursor {
   at: number;
 }
 
-interface Source {
-  committed(exec: Exec): number;
-  fetch(output: OutputSource, id: ExecId, from: number): Promise<Chunk[]>;
-  start(chunk: Chunk): number;
-  end(chunk: Chunk): number;
-}
+const COMMITTED: Readonly<Record<OutputPlaces, (exec: Exec) => number>> = {
+  frames: (exec) => exec.committedPosition,
+  stdout: (exec) => exec.stdoutBytes,
+  stderr: (exec) => exec.stderrBytes,
+};
 
-const SOURCES: Readonly<Record<ReadOptions['of'], Source>> = {
-  frames: {
-    committed: (exec) => exec.committedPosition,
-    fetch: async (output, id, from) => await output.readChunks(id, from, READ_BYTES_MAX),
-    start: (chunk) => chunk.position,
-    end: (chunk) => chunk.endPosition,
-  },
-  stdout: {
-    committed: (exec) => exec.stdoutBytes,
-    fetch: async (output, id, from) => await output.readStreamChunks(id, 'stdout', from, READ_BYTES_MAX),
-    start: (chunk) => chunk.stdoutFrom,
-    end: (chunk) => chunk.stdoutTo,
-  },
-  stderr: {
-    committed: (exec) => exec.stderrBytes,
-    fetch: async (output, id, from) => await output.readStreamChunks(id, 'stderr', from, READ_BYTES_MAX),
-    start: (chunk) => chunk.stderrFrom,
-    end: (chunk) => chunk.stderrTo,
-  },
+type Fetch = (output: OutputSource, id: ExecId, from: number) => Promise<Chunk[]>;
+
+const STORED: Readonly<Record<OutputPlaces, Fetch>> = {
+  frames: async (output, id, from) => await output.readChunks(id, from, READ_BYTES_MAX),
+  stdout: async (output, id, from) => await output.readStreamChunks(id, 'stdout', from, READ_BYTES_MAX),
+  stderr: async (output, id, from) => await output.readStreamChunks(id, 'stderr', from, READ_BYTES_MAX),
 };
 
 /** A database that is away is waited for by those who follow; everybody else is told at once. */

@@ -78,7 +78,7 @@ async function* textsOf(
     if (event.kind === 'state') yield stateEvent(format, position, event.exec);
     if (event.kind === 'end') yield endEvent(format, position, event.exec);
     if (event.kind !== 'chunk') continue;
-    for (const placed of placedFramesOf(event.chunk, after)) {
+    for (const placed of placedFramesOf(event.chunk, event.from)) {
       position = placed.positionAfter;
       if (isWanted(placed, stream)) yield* outputEvent(format, placed, encoding);
     }

@@ -2,6 +2,7 @@ import { DomainError, parseExecId, type Exec } from '#domain';
 import { execView } from '../execs/exec.view.js';
 import { placedFramesOf, streamOffsetsAt, textFrom, type PlacedFrame } from '../output/frame-position.js';
 import { countsAs, type OutputStream } from '../output/stream-slices.js';
+import type { OutgoingBytes } from './outbox.js';
 import { encodeOutput } from './output-message.js';
 import type { OpenedTopic, Subscription, TopicSources } from './subscription.js';
 
@@ -28,7 +29,7 @@ export async function openExecTopic(sources: TopicSources, subscription: Subscri
 
 interface Encoder {
   /** Undefined where there is nothing to show yet. */
-  message(placed: PlacedFrame): object | Buffer | undefined;
+  message(placed: PlacedFrame): object | OutgoingBytes | undefined;
   /** Text that no further byte will complete. */
   rest(): Readonly<Record<string, string>>;
 }
@@ -53,7 +54,7 @@ async function send(
     if (event.kind === 'state') outbox.send(stateEvent(request.id, position, event.exec));
     if (event.kind === 'end') outbox.send(endMessage(request.id, position, event.exec, encoder.rest()));
     if (event.kind !== 'chunk') continue;
-    for (const placed of placedFramesOf(event.chunk, request.after)) {
+    for (const placed of placedFramesOf(event.chunk, event.from)) {
       await outbox.room();
       if (signal.aborted) return;
       const message = encoder.message(placed);

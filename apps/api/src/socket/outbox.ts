@@ -1,6 +1,8 @@
 import type { WebSocket } from 'ws';
 import { BUFFERED_BYTES_MAX } from './socket-limits.js';
 
+export type OutgoingBytes = Buffer | readonly [Buffer, Uint8Array];
+
 /** What one socket still has to send, and who waits until there is room: backpressure that reaches the database. */
 export class Outbox {
   private bufferedBytes = 0;
@@ -21,14 +23,20 @@ export class Outbox {
     return this.sentMessages;
   }
 
-  send(message: object | Buffer): void {
+  /** A message in parts goes out as that many fragments, without being copied together. */
+  send(message: object | OutgoingBytes): void {
     if (this.closed || this.socket.readyState !== this.socket.OPEN) return;
-    const data = Buffer.isBuffer(message) ? message : Buffer.from(JSON.stringify(message));
-    this.bufferedBytes += data.byteLength;
-    this.socket.send(data, { binary: Buffer.isBuffer(message) }, () => {
-      this.bufferedBytes -= data.byteLength;
-      this.sentMessages += 1;
-      if (this.bufferedBytes < BUFFERED_BYTES_MAX) this.wakeAll();
+    const parts = partsOf(message) ?? [Buffer.from(JSON.stringify(message))];
+    const binary = partsOf(message) !== undefined;
+    const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    this.bufferedBytes += bytes;
+    parts.forEach((part, n) => {
+      if (n < parts.length - 1) return this.socket.send(part, { binary, fin: false });
+      this.socket.send(part, { binary }, () => {
+        this.bufferedBytes -= bytes;
+        this.sentMessages += 1;
+        if (this.bufferedBytes < BUFFERED_BYTES_MAX) this.wakeAll();
+      });
     });
   }
 
@@ -54,4 +62,10 @@ export class Outbox {
     this.waiting = [];
     for (const resume of waiting) resume();
   }
+}
+
+/** Undefined for what is sent as JSON. */
+function partsOf(message: object | OutgoingBytes): readonly Uint8Array[] | undefined {
+  if (Buffer.isBuffer(message)) return [message];
+  return Array.isArray(message) ? (message as readonly Uint8Array[]) : undefined;
 }

@@ -163,7 +163,7 @@ export class TerminalSession {
       if (event.kind === 'state') this.status({ kind: 'state', state: event.exec.state });
       if (event.kind === 'end') this.sayEnd(event.exec, position);
       if (event.kind !== 'chunk') continue;
-      for (const placed of placedFramesOf(event.chunk, after)) {
+      for (const placed of placedFramesOf(event.chunk, event.from)) {
         await this.outbox.room();
         if (signal.aborted) return;
         this.outbox.send(encodeOutput(placed));

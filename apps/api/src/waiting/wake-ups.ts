@@ -7,13 +7,20 @@ import type { Topic, WakeReceiver } from '#domain';
 export class WakeUps {
   private woken = false;
   private resume: (() => void) | undefined;
-  private readonly unsubscribe: () => void;
+  private readonly unsubscribes: Array<() => void> = [];
 
   constructor(receiver: WakeReceiver, topic: Topic) {
-    this.unsubscribe = receiver.onWake(topic, () => {
-      this.woken = true;
-      this.resume?.();
-    });
+    this.listenTo((listener) => receiver.onWake(topic, listener));
+  }
+
+  /** Takes wake-ups from somewhere else, too. */
+  listenTo(subscribe: (listener: () => void) => () => void): void {
+    this.unsubscribes.push(
+      subscribe(() => {
+        this.woken = true;
+        this.resume?.();
+      }),
+    );
   }
 
   /** Returns after a wake-up since the last return, after `timeoutMs`, or when `signal` aborts. */
@@ -35,7 +42,7 @@ export class WakeUps {
   }
 
   close(): void {
-    this.unsubscribe();
+    for (const unsubscribe of this.unsubscribes) unsubscribe();
     this.resume?.();
   }
 }

@@ -251,6 +251,26 @@ describe('supervising an exec', () => {
     expect(row.chunks).toEqual([]);
   });
 
+  it('tells watchers of output after it is committed, and that there is no more', async () => {
+    runner.scripts.push([framesAt(0, first), framesAt(first.length, second), END]);
+    const told: string[] = [];
+    const watcher = {
+      take: (chunk: Chunk) => {
+        expect(row.exec.committedPosition).toBe(chunk.endPosition);
+        told.push(Buffer.from(chunk.frames.subarray(24)).toString());
+      },
+      over: () => told.push('over'),
+    };
+    const watched = supervisor();
+    const { ended } = watched.join(row.exec);
+    watched.watchCommitted(ID, watcher);
+    expect(watched.watchCommitted(execId('0190b0a0-0000-7000-8000-00000000000f'), watcher)).toBeUndefined();
+    await ended;
+    await Promise.resolve();
+    expect(told.at(-1)).toBe('over');
+    expect(told.length).toBeGreaterThan(1);
+  });
+
   it('has one supervision however often it is joined', async () => {
     runner.scripts.push([framesAt(0, first), framesAt(first.length, second), END]);
     const one = supervisor();

@@ -20,6 +20,7 @@ import {
 import { Backoff, whileAway } from '../patience.js';
 import { chunkFrom, progressAfter, type Progress } from './chunk.js';
 import { coalesce } from './coalesce.js';
+import { CommittedWatchers } from './committed-watchers.js';
 import type { ExecSupervisorPorts } from './exec-supervisor.js';
 import { containerOf, reach, SuspendedError, type Reached } from './reach.js';
 import { startRequestOf } from './start-request.js';
@@ -45,6 +46,7 @@ export class ExecSupervision {
   readonly ended: Promise<void>;
   /** Until the runner has confirmed that it has deleted the spool. */
   spoolIsLeft = true;
+  readonly watchers = new CommittedWatchers();
   private committed = 0;
   private breaches = { at: 0, count: 0 };
   private noteRunning: NodeJS.Timeout | undefined;
@@ -55,7 +57,7 @@ export class ExecSupervision {
     private readonly exec: Exec,
     private readonly detached: AbortSignal,
   ) {
-    this.ended = this.run();
+    this.ended = this.run().finally(() => this.watchers.close());
   }
 
   /** The committed position, for heartbeats. */
@@ -166,6 +168,7 @@ export class ExecSupervision {
       if (row.committedPosition !== chunk.endPosition) throw new FencedError('Another writer was first.');
     }
     this.committed = chunk.endPosition;
+    this.watchers.tell(chunk);
     return progressAfter(chunk);
   }
 

@@ -1,4 +1,5 @@
 import type {
+  CommittedWatcher,
   ContainerEngine,
   Exec,
   ExecId,
@@ -111,6 +112,11 @@ export class ExecSupervisor {
     for (const exec of live) this.join(exec);
     void this.spools.clearAll(this.hostId);
     return live.length;
+  }
+
+  /** Undefined for an exec that this process does not supervise. */
+  watchCommitted(id: ExecId, watcher: CommittedWatcher): (() => void) | undefined {
+    return this.supervisions.get(id)?.watchers.add(watcher);
   }
 
   get count(): number {

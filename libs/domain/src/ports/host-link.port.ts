@@ -1,5 +1,6 @@
 import type { InputPiece, InputResult, Resize, ResizeState, SendableSignal } from '../exec-input.js';
 import type { ExecId, HostId } from '../ids.js';
+import type { Chunk } from './stores.port.js';
 
 /**
  * The API's way to a host, beside Temporal: for what must be quick. Everything but the hint is answered, and throws
@@ -11,6 +12,12 @@ export interface HostLink {
   writeStdin(host: HostId, exec: ExecId, piece: InputPiece): Promise<InputResult>;
   signal(host: HostId, exec: ExecId, signal: SendableSignal): Promise<number>;
   resize(host: HostId, exec: ExecId, resize: Resize): Promise<ResizeState>;
+  /**
+   * Committed output from now on, as soon as it is committed, each chunk continuing the one before. It is over when the
+   * exec has ended, when the host does not supervise it, and when the receiver is too slow; it throws where the host does
+   * not answer. Either way what is missing is read from where output is stored. Aborting ends it.
+   */
+  committed(host: HostId, exec: ExecId, signal: AbortSignal): AsyncIterable<Chunk>;
 }
 
 /** What a host does for the API. */
@@ -19,4 +26,13 @@ export interface HostServices {
   writeStdin(exec: ExecId, piece: InputPiece): Promise<InputResult>;
   signal(exec: ExecId, signal: SendableSignal): Promise<number>;
   resize(exec: ExecId, resize: Resize): Promise<ResizeState>;
+  /** Returns how to stop; undefined for an exec that is not supervised here. */
+  watchCommitted(exec: ExecId, watcher: CommittedWatcher): (() => void) | undefined;
+}
+
+/** Hears of output after it has been committed. It must not take long, and may keep the frames. */
+export interface CommittedWatcher {
+  take(chunk: Chunk): void;
+  /** The exec has ended, or is no longer supervised here. The last call. */
+  over(): void;
 }
