@@ -14,6 +14,7 @@ import {
 } from '#postgres';
 import { S3ObjectStore } from '#s3';
 import { HttpHostLink } from '#stream';
+import { V8Buffers } from '#v8';
 import { TemporalConnection, TemporalWorkflowRuns } from '#temporal';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
@@ -41,7 +42,8 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
   );
   await wakeReceiver.start();
   const hosts = new PostgresHostStore(database);
-  const hostLink = new HttpHostLink(hosts, config.adminSecret, log);
+  const buffers = new V8Buffers();
+  const hostLink = new HttpHostLink(hosts, config.adminSecret, buffers, log);
   const objects = new S3ObjectStore(config.s3);
   const execs = new PostgresExecStore(database, wakeSender);
   const segments = new PostgresSegmentStore(database);
@@ -50,7 +52,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
       sandboxes: new PostgresSandboxStore(database),
       operations: new PostgresOperationStore(database),
       execs,
-      output: new StoredOutput(new OutputInTurn(execs), segments, objects),
+      output: new StoredOutput(new OutputInTurn(execs, buffers), segments, objects),
       verifier: {
         verify: (exec, signal) => verifyOutput({ hot: execs, segments, objects, newDigest }, exec, signal),
       },

@@ -1,4 +1,3 @@
-import { letBuffersPass } from '#v8';
 import { openAdapters } from './adapters.js';
 import { createApp } from './app.factory.js';
 import { ConfigError, readConfig, type Config } from './config.js';
@@ -25,7 +24,6 @@ async function run(config: Config): Promise<void> {
   log.info({ url: await app.getUrl() }, 'The API is up.');
 }
 
-letBuffersPass();
 try {
   await run(readConfig());
 } catch (error) {

@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { hostId as parseHostId } from '#domain';
 import { DockerEngine } from '#docker';
 import { StreamServer } from '#stream';
+import { V8Buffers } from '#v8';
 import type { WorkerConfig } from './config.js';
 import type { Stores } from './stores.js';
 import type { TemporalWorkflowRuns } from '#temporal';
@@ -40,7 +41,10 @@ export function createHostRole(
     ...(config.BERTH_CONTAINER_RUNTIME ? { runtime: config.BERTH_CONTAINER_RUNTIME } : {}),
   });
   const { sandboxes, operations, execs, hosts, wake } = stores;
-  const supervisor = new ExecSupervisor({ execs, sandboxes, engine, signaller: runs, log }, hostId);
+  const supervisor = new ExecSupervisor(
+    { execs, sandboxes, engine, signaller: runs, buffers: new V8Buffers(), log },
+    hostId,
+  );
   const input = new ExecInput({ execs, engine });
   let stream: StreamServer | undefined;
   let presence: HostPresence | undefined;

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Runtime } from '@temporalio/worker';
 import { ensureSchedules, TemporalConnection, TemporalWorkflowRuns } from '#temporal';
-import { letBuffersPass } from '#v8';
 import { ConfigError, readConfig, type WorkerConfig } from './config.js';
 import { createControlRole } from './control-role.js';
 import { serveHealth } from './health.js';
@@ -51,7 +50,6 @@ async function stopRequested(): Promise<void> {
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
 }
 
-letBuffersPass();
 try {
   await run(readConfig());
   process.exit(0);

@@ -107,6 +107,7 @@ export {
 } from './frames/index.js';
 export type { DecodedFrames, Frame, FrameLimits, FrameStream } from './frames/index.js';
 export type { Log } from './ports/log.port.js';
+export type { PassedBuffers } from './ports/passed-buffers.port.js';
 export { OUTPUT_TRANSITIONS } from './output/output.states.js';
 export type { OutputState } from './output/output.states.js';
 export type { OutputPlace, OutputSource } from './output/output-source.port.js';

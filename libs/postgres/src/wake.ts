@@ -50,7 +50,11 @@ export class PostgresWakeSender implements WakeSender {
     try {
       for (let from = 0; from < topics.length; from += TOPICS_PER_NOTIFY_MAX) {
         const payload = topics.slice(from, from + TOPICS_PER_NOTIFY_MAX).join(' ');
-        await this.database.query('SELECT pg_notify($1, $2)', [CHANNEL, payload]);
+        // Nobody reads a wake-up after a crash, so its commit need not wait for the disk.
+        await this.database.query(`SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`, [
+          CHANNEL,
+          payload,
+        ]);
       }
     } catch (error) {
       this.onError(error);

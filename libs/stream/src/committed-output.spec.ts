@@ -104,7 +104,7 @@ describe('the feed of a host', () => {
     } as unknown as HostServices;
     server = await StreamServer.listen({ address: '127.0.0.1', port: 0, adminSecret: SECRET, services, log });
     const hosts = { list: async () => [{ id: HOST, streamAddress: server.address }] } as unknown as HostStore;
-    link = new HttpHostLink(hosts, SECRET, log);
+    link = new HttpHostLink(hosts, SECRET, { passed: () => undefined }, log);
   });
   afterEach(async () => {
     link.close();

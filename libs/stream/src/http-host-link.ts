@@ -9,6 +9,7 @@ import {
   type InputResult,
   type InputState,
   type Log,
+  type PassedBuffers,
   type Resize,
   type ResizeState,
   type SendableSignal,
@@ -29,6 +30,7 @@ export class HttpHostLink implements HostLink {
   constructor(
     hosts: HostStore,
     adminSecret: string,
+    private readonly buffers: PassedBuffers,
     private readonly log: Log,
   ) {
     // Apart, because input that waits for its command must not keep a hint from its way.
@@ -76,7 +78,10 @@ export class HttpHostLink implements HostLink {
     try {
       if (response.statusCode !== 200) return;
       const decoder = new ChunkDecoder();
-      for await (const bytes of response as AsyncIterable<Uint8Array>) yield* decoder.push(bytes);
+      for await (const bytes of response as AsyncIterable<Uint8Array>) {
+        yield* decoder.push(bytes);
+        this.buffers.passed(bytes.byteLength);
+      }
     } finally {
       response.destroy();
     }

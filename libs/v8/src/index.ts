@@ -1,5 +1,5 @@
 /**
- * The JavaScript engine of a process, as far as it has to be told something. It must never change what the program does, only
+ * The JavaScript engine of a process, as far as it must be told something. It must never change what the program does, only
  * what that costs.
  */
-export { letBuffersPass } from './heap-growth.js';
+export { V8Buffers } from './v8-buffers.js';

@@ -179,6 +179,7 @@ function supervisor(): ExecSupervisor {
     },
     wake: { wake: () => undefined },
     signaller: { wakeExec: async () => undefined },
+    buffers: { passed: () => undefined },
     log: silentLog,
   };
   return new ExecSupervisor(ports as unknown as ExecSupervisorPorts, hostId('local'));

@@ -25,6 +25,9 @@ import type { ExecSupervisorPorts } from './exec-supervisor.js';
 import { containerOf, reach, SuspendedError, type Reached } from './reach.js';
 import { startRequestOf } from './start-request.js';
 
+/** On its way from a runner into the database, output lies in that many buffers one after the other. */
+const BUFFERED_TIMES = 4;
+
 /** Docker speaks on the same stream as the runner, and what it says when it breaks is no message. */
 const BREACHES_MAX = 4;
 
@@ -169,6 +172,7 @@ export class ExecSupervision {
     }
     this.committed = chunk.endPosition;
     this.watchers.tell(chunk);
+    this.ports.buffers.passed(frames.byteLength * BUFFERED_TIMES);
     return progressAfter(chunk);
   }
 

@@ -6,6 +6,7 @@ import type {
   ExecStore,
   HostId,
   Log,
+  PassedBuffers,
   SandboxId,
   SandboxStore,
   WorkflowSignaller,
@@ -22,6 +23,7 @@ export interface ExecSupervisorPorts {
   readonly sandboxes: SandboxStore;
   readonly engine: ContainerEngine;
   readonly signaller: WorkflowSignaller;
+  readonly buffers: PassedBuffers;
   readonly log: Log;
 }
 
