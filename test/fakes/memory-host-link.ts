@@ -73,7 +73,10 @@ export class MemoryHostLink implements HostLink {
     execs.append = async (id, chunk) => {
       const appended = await append(id, chunk);
       for (const feed of this.feeds) {
-        for (const piece of piecesOf(chunk, FEED_PIECE_BYTES)) breaks() ? feed.end() : feed.push(piece);
+        for (const piece of piecesOf(chunk, FEED_PIECE_BYTES)) {
+          if (breaks()) feed.end();
+          else feed.push(piece);
+        }
       }
       return appended;
     };

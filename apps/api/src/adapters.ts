@@ -20,6 +20,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { hostProbe, postgresProbe, s3Probe, sealingLagProbe, temporalProbe } from './health/probes.js';
 import { OutputInTurn } from './output/output-in-turn.js';
+import { SharedOutput } from './output/shared-output.js';
 import type { ApiPorts } from './tokens.js';
 
 const CONNECT_RETRY_MS = 500;
@@ -52,7 +53,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
       sandboxes: new PostgresSandboxStore(database),
       operations: new PostgresOperationStore(database),
       execs,
-      output: new StoredOutput(new OutputInTurn(execs, buffers), segments, objects),
+      output: new SharedOutput(new StoredOutput(new OutputInTurn(execs, buffers), segments, objects)),
       verifier: {
         verify: (exec, signal) => verifyOutput({ hot: execs, segments, objects, newDigest }, exec, signal),
       },

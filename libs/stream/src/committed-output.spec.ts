@@ -158,7 +158,7 @@ describe('the feed of a host', () => {
       (async () => {
         for (let next = await feed.next(); !next.done; next = await feed.next());
       })(),
-    ).rejects.toThrow();
+    ).rejects.toThrow('aborted');
   });
 
   it('says which dependency is away', async () => {

@@ -64,7 +64,10 @@ async function answer(
   if (!isToken(request.headers[TOKEN_HEADER], token)) return { status: 401 };
   const url = new URL(request.url ?? '/', 'http://host');
   const followed = parseExecId(committedOutputPath(request.method, url.pathname) ?? '');
-  if (followed) return void sendCommittedOutput(response, services, followed);
+  if (followed) {
+    sendCommittedOutput(response, services, followed);
+    return undefined;
+  }
   const route = matchRoute(request.method ?? '', url.pathname);
   if (!route) return { status: 404 };
   const body = await bodyOf(request, route.bodyBytesMax);

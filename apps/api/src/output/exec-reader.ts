@@ -23,6 +23,7 @@ import { SharedLooks } from './shared-looks.js';
 const READ_BYTES_MAX = 128 * 1_024;
 /** Output that comes by so much between two looks is fast: it is worth a feed from its host. */
 const FAST_BYTES = 256 * 1_024;
+const CATCH_UP_BYTES_MAX = 8 * 1_024 * 1_024;
 const OUTAGE_RETRY_MS = 500;
 /** A reader that follows outlives an outage of the database up to this long; then its client must come again. */
 const OUTAGE_MS_MAX = 60_000;
@@ -69,9 +70,8 @@ export class ExecReader {
   /** Returns without an `end` only where it does not follow or the signal has aborted. */
   async *read(id: ExecId, options: ReadOptions): AsyncGenerator<ReaderEvent, void, undefined> {
     const wakeUps = new WakeUps(this.receiver, `exec:${id}`);
-    const cursor: Cursor = { at: options.from };
+    const cursor: Cursor = { at: options.from, feed: undefined };
     let seen: Exec['state'] | undefined;
-    let feed: LiveFeed | undefined;
     try {
       while (!options.signal.aborted) {
         const lookedAt = performance.now();
@@ -80,18 +80,18 @@ export class ExecReader {
         if (!ended && exec.state !== seen) yield { kind: 'state', exec };
         seen = exec.state;
         const committed = COMMITTED[options.of](exec);
-        if (feed?.over) feed = feed.leave();
-        if (options.follow && exec.state === 'running' && committed - cursor.at >= FAST_BYTES) {
-          feed ??= this.followedBy(wakeUps, exec);
+        if (cursor.feed?.over) cursor.feed = cursor.feed.leave();
+        if (options.follow && exec.state === 'running' && isWorthAFeed(committed - cursor.at)) {
+          cursor.feed ??= this.followedBy(wakeUps, exec);
         }
         yield* this.upTo(committed, exec, options, cursor);
         if (ended && !options.signal.aborted) yield { kind: 'end', exec };
         if (ended || !options.follow) return;
-        yield* this.waitAndFeed(feed, wakeUps, lookedAt + limits.READER_POLL_MS, exec, options, cursor);
+        yield* this.waitAndFeed(wakeUps, lookedAt + limits.READER_POLL_MS, exec, options, cursor);
       }
     } finally {
       wakeUps.close();
-      feed?.leave();
+      cursor.feed?.leave();
     }
   }
 
@@ -103,13 +103,13 @@ export class ExecReader {
 
   /** Waits until it is time to look at the row again. As long as a feed brings output, that is not at each wake-up. */
   private async *waitAndFeed(
-    feed: LiveFeed | undefined,
     wakeUps: WakeUps,
     lookAt: number,
     exec: Exec,
     options: ReadOptions,
     cursor: Cursor,
   ): AsyncGenerator<ReaderEvent> {
+    const { feed } = cursor;
     do {
       if (feed) yield* this.upTo(feed.end(options.of), exec, options, cursor);
       const waitMs = lookAt - performance.now();
@@ -136,6 +136,7 @@ export class ExecReader {
           if (start(chunk) > cursor.at) throw gap(exec, cursor.at);
           yield { kind: 'chunk', chunk, from: cursor.at };
           cursor.at = end(chunk);
+          cursor.feed?.reached(chunk);
         }
       } finally {
         release?.();
@@ -151,6 +152,12 @@ export class ExecReader {
 
 interface Cursor {
   at: number;
+  feed: LiveFeed | undefined;
+}
+
+/** Much comes at a time, and the reader is not so far behind that it could not catch up with what is new. */
+function isWorthAFeed(behindBytes: number): boolean {
+  return behindBytes >= FAST_BYTES && behindBytes <= CATCH_UP_BYTES_MAX;
 }
 
 const COMMITTED: Readonly<Record<OutputPlaces, (exec: Exec) => number>> = {

@@ -36,6 +36,7 @@ export class LiveFeeds {
       for await (const chunk of this.hosts.committed(host, id, feed.left)) {
         this.recent.add(id, chunk);
         feed.advance(chunk);
+        if (feed.isFarAhead) break;
       }
     } catch (error) {
       if (!feed.left.aborted) this.log.debug({ err: error, execId: id }, 'A feed of output broke off.');
@@ -51,10 +52,15 @@ export class LiveFeeds {
   }
 }
 
+/** Where even the fastest reader is further behind, what comes would push out of memory what is read next. */
+const AHEAD_BYTES_MAX = 16 * 1_024 * 1_024;
+
 /** How far the output of one exec has come, as its host tells it. */
 export class LiveFeed {
   readers = 0;
   private last: Chunk | undefined;
+  /** Where the fastest reader is, by position. */
+  private readTo: number | undefined;
   private isOver = false;
   private readonly leaving = new AbortController();
   private readonly listeners = new Set<() => void>();
@@ -81,6 +87,15 @@ export class LiveFeed {
     return () => void this.listeners.delete(listener);
   }
 
+  get isFarAhead(): boolean {
+    return (this.last?.endPosition ?? 0) - (this.readTo ?? 0) > AHEAD_BYTES_MAX;
+  }
+
+  /** A reader has dealt with this chunk. */
+  reached({ endPosition }: Chunk): void {
+    this.readTo = Math.max(this.readTo ?? 0, endPosition);
+  }
+
   leave(): undefined {
     this.readers -= 1;
     if (this.readers > 0) return;
@@ -90,6 +105,7 @@ export class LiveFeed {
 
   advance(chunk: Chunk): void {
     this.last = chunk;
+    this.readTo ??= chunk.position;
     this.tell();
   }
 

@@ -9,14 +9,15 @@ const RECENT_CHUNKS_MAX = 4_096;
 
 export type OutputPlaces = 'frames' | OutputStream;
 
+type PlaceOf = (chunk: Chunk) => number;
+
 /** Where a chunk begins and ends, by the position in the framed output or by the byte of a stream. */
-export const CHUNK_ENDS: Readonly<
-  Record<OutputPlaces, { start(chunk: Chunk): number; end(chunk: Chunk): number }>
-> = {
-  frames: { start: (chunk) => chunk.position, end: (chunk) => chunk.endPosition },
-  stdout: { start: (chunk) => chunk.stdoutFrom, end: (chunk) => chunk.stdoutTo },
-  stderr: { start: (chunk) => chunk.stderrFrom, end: (chunk) => chunk.stderrTo },
-};
+export const CHUNK_ENDS: Readonly<Record<OutputPlaces, { readonly start: PlaceOf; readonly end: PlaceOf }>> =
+  {
+    frames: { start: (chunk) => chunk.position, end: (chunk) => chunk.endPosition },
+    stdout: { start: (chunk) => chunk.stdoutFrom, end: (chunk) => chunk.stdoutTo },
+    stderr: { start: (chunk) => chunk.stderrFrom, end: (chunk) => chunk.stderrTo },
+  };
 
 /**
  * The newest committed output of execs that are being followed, one copy for all of their readers. Committed output never
