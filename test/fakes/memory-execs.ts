@@ -179,6 +179,14 @@ export class MemoryExecs implements ExecStore, OutputSource {
     );
   }
 
+  async listUnended(sandboxId: Exec['sandboxId']): Promise<Exec[]> {
+    return await Promise.resolve(
+      [...this.rows.values()].filter(
+        (row) => row.sandboxId === sandboxId && !isTerminal(EXEC_TRANSITIONS, row.state),
+      ),
+    );
+  }
+
   async listStartable(sandboxId: SandboxId): Promise<ExecId[]> {
     await this.answer();
     const rows = [...this.rows.values()].filter(

@@ -67,6 +67,9 @@ export class MemoryOperations implements OperationStore {
 
   async beginStep(id: OperationId, step: string, at: string): Promise<Operation> {
     await this.move(id, ['pending'], 'running');
+    if (isTerminal(OPERATION_TRANSITIONS, (await this.get(id)).state)) {
+      throw new DomainError('invalid_state', 'The operation has ended and no longer holds its sandbox.');
+    }
     return this.changeSteps(await this.get(id), (steps) => stepBegun(steps, step, at));
   }
 

@@ -1,19 +1,28 @@
 import {
+  decideNeed,
+  decideRequest,
+  DESIRED_AFTER,
+  desiredAfterGivingUp,
   DomainError,
   isTerminal,
-  needsStart,
   OPERATION_TRANSITIONS,
+  type Correction,
+  type Failure,
   type NewOperation,
   type NewSandbox,
   type Operation,
   type OperationId,
+  type OperationRequest,
   type OwnerId,
   type Page,
+  type RequestDecision,
+  type RequestedOperation,
   type Sandbox,
   type SandboxDesiredState,
   type SandboxId,
   type SandboxStore,
   type SandboxWithStart,
+  type TakenOver,
   type TenantId,
 } from '#domain';
 import { pageOf } from './memory-page.js';
@@ -43,6 +52,28 @@ export class MemorySandboxes implements SandboxStore {
     const row = await this.find(tenantId, id);
     if (!row) throw new DomainError('not_found', 'There is no such sandbox.');
     return { ...this.start(row, start), sandboxCreated: false };
+  }
+
+  async requestOperation(
+    tenantId: TenantId,
+    id: SandboxId,
+    request: OperationRequest,
+  ): Promise<RequestedOperation> {
+    this.refuseOtherRequest(request);
+    const sandbox = await this.find(tenantId, id);
+    if (!sandbox) throw new DomainError('not_found', 'There is no such sandbox.');
+    const before = this.operations.get(request.id);
+    if (before) return { sandbox, operation: before, created: false };
+    return this.carryOut(sandbox, request, decideRequest(sandbox, this.liveOf(sandbox), request));
+  }
+
+  async withdrawOperation(id: OperationId, failure: Failure): Promise<boolean> {
+    const operation = this.operations.get(id);
+    if (operation?.state !== 'pending') return false;
+    this.operations.set(id, { ...operation, state: 'failed', failure, finishedAt: this.now() });
+    const { observedState } = await this.get(operation.sandboxId);
+    this.change(operation.sandboxId, { desiredState: desiredAfterGivingUp(observedState) });
+    return true;
   }
 
   async find(tenantId: TenantId, id: SandboxId): Promise<Sandbox | undefined> {
@@ -78,18 +109,35 @@ export class MemorySandboxes implements SandboxStore {
     return await Promise.resolve([...this.rows.values()].filter((row) => row.hostId === hostId));
   }
 
-  async raiseGeneration(id: SandboxId): Promise<number> {
-    const { generation } = await this.get(id);
-    this.change(id, { generation: generation + 1 });
-    return generation + 1;
+  async raiseGeneration(id: SandboxId, operationId: OperationId): Promise<number> {
+    const row = await this.get(id);
+    if (row.operationId === operationId) return row.generation;
+    const generation = row.generation + 1;
+    this.change(id, { generation, operationId, observedState: 'starting', containerId: null });
+    return generation;
   }
 
   async observeByOperation(
     id: SandboxId,
-    _operationId: OperationId,
+    operationId: OperationId,
     seen: Parameters<SandboxStore['observeByOperation']>[2],
   ): Promise<boolean> {
+    const row = await this.get(id);
+    const operation = this.operations.get(operationId);
+    const holds = operation !== undefined && !isTerminal(OPERATION_TRANSITIONS, operation.state);
+    if (!holds || row.generation !== seen.generation || row.observedState === 'deleted') return false;
     this.change(id, seen);
+    return true;
+  }
+
+  async correctByOperation(
+    id: SandboxId,
+    operationId: OperationId,
+    correction: Correction,
+  ): Promise<boolean> {
+    const operation = this.operations.get(operationId);
+    if (!operation || isTerminal(OPERATION_TRANSITIONS, operation.state)) return false;
+    this.change(id, correction);
     return await Promise.resolve(true);
   }
 
@@ -112,6 +160,7 @@ export class MemorySandboxes implements SandboxStore {
     const row: Sandbox = {
       ...sandbox,
       generation: 0,
+      operationId: null,
       desiredState: 'running',
       observedState: 'none',
       containerId: null,
@@ -124,20 +173,45 @@ export class MemorySandboxes implements SandboxStore {
   }
 
   private start(sandbox: Sandbox, start: Pick<NewOperation, 'id' | 'requestHash'>) {
-    const live = [...this.operations.values()].find(
-      (row) => row.sandboxId === sandbox.id && !isTerminal(OPERATION_TRANSITIONS, row.state),
-    );
-    if (live) return { sandbox, operation: live, operationCreated: false };
-    if (!needsStart(sandbox)) return { sandbox, operation: null, operationCreated: false };
-    const ended = this.operations.get(start.id);
-    if (ended) return { sandbox, operation: ended, operationCreated: false };
+    const asked = { ...start, kind: 'start', options: {}, parks: true } as const;
+    const { created, ...rest } = this.carryOut(sandbox, asked, decideNeed(sandbox, this.liveOf(sandbox)));
+    return { ...rest, operationCreated: created };
+  }
+
+  private carryOut(sandbox: Sandbox, asked: OperationRequest, decision: RequestDecision): RequestedOperation {
+    const live = this.liveOf(sandbox);
+    const { id: operationId, kind, state } = live ?? {};
+    switch (decision) {
+      case 'nothing':
+        this.change(sandbox.id, { desiredState: DESIRED_AFTER[asked.kind] });
+        return { sandbox: this.rows.get(sandbox.id) ?? sandbox, operation: null, created: false };
+      case 'join':
+        return { sandbox, operation: live ?? null, created: false };
+      case 'create':
+        return this.create(sandbox, asked, null);
+      case 'take_over':
+        return this.create(sandbox, asked, this.takeOver(live));
+      case 'in_progress':
+        throw new DomainError('operation_in_progress', `The sandbox is held by a ${kind}.`, {
+          extra: { operationId: operationId ?? null, kind: kind ?? null, state: state ?? null },
+        });
+      case 'not_allowed':
+        throw new DomainError('invalid_state', `It takes no ${asked.kind}.`);
+      case 'deleted':
+        throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
+    }
+  }
+
+  private create(sandbox: Sandbox, asked: OperationRequest, tookOver: TakenOver | null): RequestedOperation {
+    const ended = this.operations.get(asked.id);
+    if (ended) return { sandbox, operation: ended, created: false };
     const operation = {
-      id: start.id,
+      ...asked,
       tenantId: sandbox.tenantId,
       ownerId: sandbox.ownerId,
       sandboxId: sandbox.id,
       hostId: sandbox.hostId,
-      kind: 'start' as const,
+      tookOver,
       state: 'pending' as const,
       steps: [],
       park: null,
@@ -145,10 +219,23 @@ export class MemorySandboxes implements SandboxStore {
       createdAt: this.now(),
       startedAt: null,
       finishedAt: null,
-      requestHash: start.requestHash,
     };
     this.operations.set(operation.id, operation);
-    return { sandbox, operation, operationCreated: true };
+    this.change(sandbox.id, { desiredState: DESIRED_AFTER[asked.kind] });
+    return { sandbox: this.rows.get(sandbox.id) ?? sandbox, operation, created: true };
+  }
+
+  private takeOver(live: (Operation & { requestHash: string }) | undefined): TakenOver | null {
+    if (!live?.park) return null;
+    const { step, parkNo } = live.park;
+    this.operations.set(live.id, { ...live, state: 'canceled', park: null, finishedAt: this.now() });
+    return { operationId: live.id, step, parkNo };
+  }
+
+  private liveOf(sandbox: Sandbox) {
+    return [...this.operations.values()].find(
+      (row) => row.sandboxId === sandbox.id && !isTerminal(OPERATION_TRANSITIONS, row.state),
+    );
   }
 
   private refuseOtherRequest(start: Pick<NewOperation, 'id' | 'requestHash'>): void {

@@ -1,5 +1,6 @@
 import {
   DomainError,
+  type Correction,
   type Exec,
   type ExecId,
   type Operation,
@@ -46,8 +47,11 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller, Work
     await this.signal(`cancel ${id}`);
   }
 
-  async retryOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void> {
-    await this.signal(`retry ${id} ${decision.step} ${decision.parkNo}`);
+  async retryOperation(
+    id: OperationId,
+    { step, parkNo, input }: { step: string; parkNo: number; input?: Correction },
+  ): Promise<void> {
+    await this.signal(`retry ${id} ${step} ${parkNo}${input ? ` ${JSON.stringify(input)}` : ''}`);
   }
 
   async abortOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void> {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Worker } from '@temporalio/worker';
 import { savedHistories } from './saved-histories.js';
 import { WORKFLOW_BUNDLE } from './scripted-worker.js';
@@ -16,7 +16,25 @@ const REQUIRED = [
   'seal-failed',
   'retention-succeeded',
   'retention-continued',
+  'start-undone',
+  'start-corrected',
+  'start-taken-over',
+  'start-canceled-while-parked',
+  'stop-succeeded',
+  'stop-parked-then-retried',
+  'stop-undone',
+  'stop-took-over',
+  'restart-succeeded',
+  'restart-parked-then-retried',
+  'restart-undone',
+  'restart-undo-failed',
+  'restart-failed-without-park',
+  'delete-succeeded',
+  'delete-parked-then-retried',
+  'delete-undone',
 ];
+
+jest.setTimeout(60_000);
 
 describe('saved histories', () => {
   const histories = savedHistories();

@@ -20,13 +20,30 @@ export const SCRIPTED_HOST = 'scripted';
 
 export type Script = ControlActivities & HostActivities & ExecActivities;
 export type KeepingScript = SealingActivities & RetentionActivities;
+/** What runs of execs call. */
+export type ExecScript = ExecActivities &
+  Pick<HostActivities, 'cancelExec'> &
+  Pick<ControlActivities, 'lookAtExec' | 'withdrawExec' | 'giveUpExec' | 'sweep'>;
 
 /** Runs the real Workflows on the real server against Activities that a test scripts; stops the workers afterwards. */
 export async function withScriptedWorkers<T>(
   namespace: TestNamespace,
-  script: Script | KeepingScript,
+  script: Partial<Script> | KeepingScript,
   work: () => Promise<T>,
 ): Promise<T> {
+  const stop = await startScriptedWorkers(namespace, script);
+  try {
+    return await work();
+  } finally {
+    await stop();
+  }
+}
+
+/** Returns the way to stop them. */
+export async function startScriptedWorkers(
+  namespace: TestNamespace,
+  script: Partial<Script> | KeepingScript,
+): Promise<() => Promise<void>> {
   const shared = { connection: namespace.native, namespace: namespace.name, activities: { ...script } };
   const workers = await Promise.all([
     Worker.create({
@@ -38,10 +55,8 @@ export async function withScriptedWorkers<T>(
     Worker.create({ ...shared, taskQueue: hostExecTaskQueue(SCRIPTED_HOST) }),
   ]);
   const running = workers.map((worker) => worker.run());
-  try {
-    return await work();
-  } finally {
+  return async () => {
     for (const worker of workers) worker.shutdown();
     await Promise.all(running);
-  }
+  };
 }

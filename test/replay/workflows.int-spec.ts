@@ -1,25 +1,22 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { uuidv7 } from 'uuidv7';
 import type { RunExecResult } from '#activities';
-import { execId, hostId, limits, operationId, ownerId, sandboxId, START_STEPS, tenantId } from '#domain';
+import { execId, hostId, ownerId, sandboxId, tenantId } from '#domain';
 import {
   CANCEL_SIGNAL,
   CONTROL_TASK_QUEUE,
   EXEC_WORKFLOW,
   execWorkflowId,
-  operationWorkflowId,
-  RETRY_SIGNAL,
-  START_SANDBOX_WORKFLOW,
   WAKE_SIGNAL,
-  ABORT_SIGNAL,
   type ExecInput,
-  type OperationInput,
 } from '#workflows/contract';
 import { runningStack } from '../stack/running-stack.js';
 import { createTestNamespace, type TestNamespace } from '../stack/temporal-namespace.js';
 import { keepHistory } from './saved-histories.js';
-import { SCRIPTED_HOST, withScriptedWorkers, type Script } from './scripted-worker.js';
+import { SCRIPTED_HOST, withScriptedWorkers, type ExecScript } from './scripted-worker.js';
+
+jest.setTimeout(60_000);
 
 let namespace: TestNamespace;
 beforeAll(async () => {
@@ -31,19 +28,11 @@ const SUCCEEDED: RunExecResult = { kind: 'ended', state: 'succeeded', exitCode: 
 const WAITING: RunExecResult = { kind: 'waiting', because: 'queue' };
 
 /** Activities that do nothing but note their names, with what a test puts in their place. */
-function script(calls: string[], change: Partial<Script> = {}): Script {
+function script(calls: string[], change: Partial<ExecScript> = {}): ExecScript {
   const noted = (name: string) => async (): Promise<void> => void calls.push(name);
   return {
     runExec: async () => (calls.push('runExec'), SUCCEEDED),
     cancelExec: noted('cancelExec'),
-    prepareStorage: noted('prepare_storage'),
-    createContainer: noted('create_container'),
-    startContainer: noted('start_container'),
-    awaitRunner: noted('await_runner'),
-    openQueue: noted('open_queue'),
-    parkOperation: async ({ park }) => (calls.push(`park:${park.step}:${park.parkNo}`), { isParked: true }),
-    resumeOperation: noted('resume'),
-    endStart: async ({ state }) => void calls.push(`end:${state}`),
     lookAtExec: async () => ({ kind: 'live' }),
     withdrawExec: async ({ as }) => (
       calls.push(`withdraw:${as}`),
@@ -83,16 +72,6 @@ async function opStateOf(handle: Awaited<ReturnType<typeof startExec>>): Promise
   return typedSearchAttributes.get(defineSearchAttributeKey('OpState', 'KEYWORD'));
 }
 
-async function startOperation() {
-  const id = operationId(uuidv7());
-  const input: OperationInput = { ...scope(), operationId: id };
-  return await namespace.client.workflow.start(START_SANDBOX_WORKFLOW, {
-    workflowId: operationWorkflowId(id),
-    taskQueue: CONTROL_TASK_QUEUE,
-    args: [input],
-  });
-}
-
 /** A promise and the way to fulfil it: how a test waits for an Activity and lets it go on. */
 function gate() {
   let open = (): void => undefined;
@@ -114,7 +93,11 @@ describe('the exec Workflow', () => {
 
   it('costs no Activity Task where its host was quicker, and names its state where that is not success', async () => {
     const calls: string[] = [];
-    const lookAtExec: Script['lookAtExec'] = async () => ({ kind: 'ended', state: 'failed', exitCode: 3 });
+    const lookAtExec: ExecScript['lookAtExec'] = async () => ({
+      kind: 'ended',
+      state: 'failed',
+      exitCode: 3,
+    });
     await withScriptedWorkers(namespace, script(calls, { lookAtExec }), async () => {
       const handle = await startExec();
       expect(await handle.result()).toEqual({ state: 'failed', exitCode: 3 });
@@ -153,7 +136,7 @@ describe('the exec Workflow', () => {
       asked.open();
       return canceled ? { kind: 'ended', state: 'canceled', exitCode: null } : WAITING;
     };
-    const withdrawExec: Script['withdrawExec'] = async ({ as }) => {
+    const withdrawExec: ExecScript['withdrawExec'] = async ({ as }) => {
       canceled = true;
       calls.push(`withdraw:${as}`);
       return { kind: 'ended', state: as, exitCode: null };
@@ -177,7 +160,7 @@ describe('the exec Workflow', () => {
       await killed.opened;
       return { kind: 'ended', state: 'canceled', exitCode: null };
     };
-    const withdrawExec: Script['withdrawExec'] = async () => ({ kind: 'live' });
+    const withdrawExec: ExecScript['withdrawExec'] = async () => ({ kind: 'live' });
     const cancelExec = async (): Promise<void> => {
       calls.push('cancelExec');
       killed.open();
@@ -200,105 +183,6 @@ describe('the exec Workflow', () => {
       expect(await handle.result()).toMatchObject({ state: 'not_started' });
       expect(calls).toEqual(['withdraw:not_started']);
       await keepHistory(namespace, 'exec-not-started', handle.workflowId);
-    });
-  });
-});
-
-describe('the start Workflow', () => {
-  it('runs its steps once each and in order', async () => {
-    const calls: string[] = [];
-    await withScriptedWorkers(namespace, script(calls), async () => {
-      const handle = await startOperation();
-      expect(await handle.result()).toEqual({ state: 'succeeded' });
-      expect(calls).toEqual([...START_STEPS]);
-      await keepHistory(namespace, 'start-succeeded', handle.workflowId);
-    });
-  });
-
-  const ACTIVITY_OF_STEP = {
-    prepare_storage: 'prepareStorage',
-    create_container: 'createContainer',
-    start_container: 'startContainer',
-    await_runner: 'awaitRunner',
-    open_queue: 'openQueue',
-  } as const;
-
-  it.each(START_STEPS)('parks when %s fails for good, and goes on from that step on retry', async (step) => {
-    const calls: string[] = [];
-    const parked = gate();
-    let failed = false;
-    const failing = async (): Promise<void> => {
-      calls.push(step);
-      if (failed) return;
-      failed = true;
-      throw ApplicationFailure.nonRetryable('No such image.', 'image_missing');
-    };
-    const parkOperation: Script['parkOperation'] = async ({ park }) => {
-      calls.push(`park:${park.step}:${park.parkNo}`);
-      parked.open();
-      return { isParked: true };
-    };
-    const scripted = script(calls, { [ACTIVITY_OF_STEP[step]]: failing, parkOperation });
-    await withScriptedWorkers(namespace, scripted, async () => {
-      const handle = await startOperation();
-      await parked.opened;
-      await handle.signal(RETRY_SIGNAL, { step, parkNo: 99 });
-      await handle.signal(RETRY_SIGNAL, { step: 'another', parkNo: 1 });
-      await handle.signal(RETRY_SIGNAL, { step, parkNo: 1 });
-      expect(await handle.result()).toEqual({ state: 'succeeded' });
-      const at = START_STEPS.indexOf(step);
-      expect(calls).toEqual([
-        ...START_STEPS.slice(0, at + 1),
-        `park:${step}:1`,
-        'resume',
-        ...START_STEPS.slice(at),
-      ]);
-      if (step === 'create_container') {
-        await keepHistory(namespace, 'start-parked-then-retried', handle.workflowId);
-      }
-    });
-  });
-
-  it('leaves a step to its host for a day, and its failures to the count of the Activity', async () => {
-    await withScriptedWorkers(namespace, script([]), async () => {
-      const handle = await startOperation();
-      await handle.result();
-      const { events } = await handle.fetchHistory();
-      const scheduled = events?.map((event) => event.activityTaskScheduledEventAttributes);
-      const step = scheduled?.find((attributes) => attributes?.activityType?.name === 'startContainer');
-      expect(Number(step?.scheduleToStartTimeout?.seconds) * 1_000).toBe(limits.STEP_MS_MAX);
-      expect(step?.retryPolicy?.maximumAttempts ?? 0).toBe(0);
-    });
-  });
-
-  it('ends, and waits for nobody, where its operation has ended without it', async () => {
-    const calls: string[] = [];
-    const prepareStorage = async (): Promise<void> => {
-      throw ApplicationFailure.nonRetryable('The operation has ended.', 'invalid_state');
-    };
-    const parkOperation: Script['parkOperation'] = async () => ({ isParked: false });
-    await withScriptedWorkers(namespace, script(calls, { prepareStorage, parkOperation }), async () => {
-      const handle = await startOperation();
-      expect(await handle.result()).toEqual({ state: 'failed' });
-      expect(calls).toEqual(['end:failed']);
-      await keepHistory(namespace, 'start-of-an-ended-operation', handle.workflowId);
-    });
-  });
-
-  it('ends the start on abort, so that the sandbox is not left in between', async () => {
-    const calls: string[] = [];
-    const parked = gate();
-    const awaitRunner = async (): Promise<void> => {
-      throw ApplicationFailure.nonRetryable('No runner.', 'container_failed');
-    };
-    const parkOperation: Script['parkOperation'] = async () => (parked.open(), { isParked: true });
-    await withScriptedWorkers(namespace, script(calls, { awaitRunner, parkOperation }), async () => {
-      const handle = await startOperation();
-      await parked.opened;
-      await handle.signal(ABORT_SIGNAL, { step: 'await_runner', parkNo: 1 });
-      expect(await handle.result()).toEqual({ state: 'canceled' });
-      expect(calls.at(-1)).toBe('end:canceled');
-      await keepHistory(namespace, 'start-aborted', handle.workflowId);
     });
   });
 });

@@ -31,12 +31,15 @@ import { VerificationController } from './output/verification.controller.js';
 import { VerificationService } from './output/verification.service.js';
 import { RateGuard } from './rate/rate.guard.js';
 import { RateLimits } from './rate/rate-limits.js';
+import { SandboxOperationsController } from './sandboxes/sandbox-operations.controller.js';
+import { SandboxOperationsService } from './sandboxes/sandbox-operations.service.js';
 import { SandboxStarter } from './sandboxes/sandbox-starter.js';
 import { SandboxesController } from './sandboxes/sandboxes.controller.js';
 import { SandboxesService } from './sandboxes/sandboxes.service.js';
 import { EventsGateway } from './socket/events.gateway.js';
 import { SocketSessions } from './socket/socket-sessions.js';
 import { SuperExecController } from './super/super-exec.controller.js';
+import { SuperRestartController } from './super/super-restart.controller.js';
 import { TerminalGateway } from './terminal/terminal.gateway.js';
 import * as tokens from './tokens.js';
 import { Draining } from './waiting/draining.js';
@@ -44,7 +47,9 @@ import { LongPoll } from './waiting/long-poll.js';
 
 export const CONTROLLERS: readonly Type[] = [
   SuperExecController,
+  SuperRestartController,
   SandboxesController,
+  SandboxOperationsController,
   ExecsController,
   ExecInputController,
   OutputController,
@@ -59,6 +64,7 @@ const SERVICES: readonly Provider[] = [
   ExecLauncher,
   ExecInputService,
   SandboxesService,
+  SandboxOperationsService,
   SandboxStarter,
   OperationsService,
   OperationLauncher,

@@ -51,7 +51,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(24);
+    expect(routes.length).toBe(29);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {

@@ -2,7 +2,16 @@
  * The Activities as the Workflows see them: one interface per Task Queue. Workflows import these types and nothing else
  * of this library.
  */
-import type { ErrorCode, ExecId, ExecState, OperationId, OwnerOfOutput, Park, SandboxId } from '#domain';
+import type {
+  Correction,
+  ErrorCode,
+  ExecId,
+  ExecState,
+  OperationId,
+  OwnerOfOutput,
+  Park,
+  SandboxId,
+} from '#domain';
 
 export interface ExecRef {
   readonly execId: ExecId;
@@ -24,12 +33,26 @@ export interface StepInput {
   readonly sandboxId: SandboxId;
 }
 
+export interface EndInput extends StepInput {
+  readonly state: 'failed' | 'canceled';
+  readonly failure: Park['failure'];
+}
+
 /** On `host.{hostId}`. */
 export interface HostActivities {
   prepareStorage(input: StepInput): Promise<void>;
   createContainer(input: StepInput): Promise<void>;
   startContainer(input: StepInput): Promise<void>;
   awaitRunner(input: StepInput): Promise<void>;
+  stopContainer(input: StepInput): Promise<void>;
+  /** Returns when every exec of the sandbox that was claimed has ended, with its output stored. */
+  drainExecs(input: StepInput): Promise<void>;
+  removeContainers(input: StepInput): Promise<void>;
+  removeStorage(input: StepInput): Promise<void>;
+  /** Undoes the making of a container: of the operation's generation, and only if it was this operation that raised it. */
+  discardContainer(input: StepInput): Promise<void>;
+  /** Undoes a hold: writes what the engine shows, and lets the queue go on where the sandbox runs. */
+  observeContainer(input: StepInput): Promise<void>;
   /** Ends the process tree of a claimed exec and verifies that nothing is left. Its row is ended by `runExec`. */
   cancelExec(input: ExecRef): Promise<void>;
 }
@@ -38,13 +61,27 @@ export type ExecEnded = Extract<RunExecResult, { kind: 'ended' }>;
 
 /** On `control`. */
 export interface ControlActivities {
-  /** The last step of a start: the sandbox is running, its queue is open, the operation has succeeded. */
+  /** No exec is claimed any more. */
+  holdQueue(input: StepInput): Promise<void>;
+  /** Returns when no exec of the sandbox is live; fails at `untilMs`, counted from 1970. */
+  awaitExecs(input: StepInput & { untilMs: number }): Promise<void>;
+  /** Ends what waits in the queue of a sandbox that is being deleted: it never ran. */
+  withdrawExecs(input: StepInput): Promise<void>;
+  /** The last steps. Each ends the operation as `succeeded`. */
   openQueue(input: StepInput): Promise<void>;
-  /** Not parked is what has ended already. Runs of earlier versions have no answer in their history. */
+  recordStopped(input: StepInput): Promise<void>;
+  recordDeleted(input: StepInput): Promise<void>;
+  /**
+   * Not parked is what has ended already: another may hold the sandbox, and this run has nothing more to do. Runs of
+   * earlier versions have no answer in their history.
+   */
   parkOperation(input: { operationId: OperationId; park: Park }): Promise<{ isParked: boolean } | undefined>;
-  resumeOperation(input: { operationId: OperationId }): Promise<void>;
-  /** Ends a start that will not be tried again and says so on the sandbox. */
-  endStart(input: StepInput & { state: 'failed' | 'canceled'; failure: Park['failure'] }): Promise<void>;
+  /** Whether the operation still holds its sandbox; no answer as above. Also takes the correction of a retry over, before its step is tried again. */
+  resumeOperation(input: StepInput & { correction?: Correction }): Promise<boolean | undefined>;
+  /** Ends an operation that was given up and undone, and says so on the sandbox. */
+  endOperation(input: EndInput): Promise<void>;
+  /** Ends a start without undoing it: for runs that began before there was an undo. */
+  endStart(input: EndInput): Promise<void>;
   /** Whether the exec has ended already. */
   lookAtExec(input: ExecRef): Promise<ExecEnded | { readonly kind: 'live' }>;
   /** Ends an exec that nobody has claimed; `live` if a host has claimed it. */

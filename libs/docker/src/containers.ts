@@ -17,6 +17,7 @@ import { foreign } from './storage.js';
 const INSPECTIONS_AT_ONCE = 8;
 const START_DEADLINE_MS = 30_000;
 const REMOVE_DEADLINE_MS = 30_000;
+const STOP_DEADLINE_MS = (STOP_TIMEOUT_SECONDS + 10) * 1_000;
 
 interface Listed extends SandboxRef {
   readonly containerId: string;
@@ -52,7 +53,10 @@ export class Containers {
       });
     }
     if (!this.names.ownsSandbox(found.Config.Labels, ref)) throw foreign('container', name);
-    return found.Id;
+    if (isAsWanted(found, body)) return found.Id;
+    await this.remove(found.Id);
+    const { id } = await this.engine.createContainer(name, body);
+    return id;
   }
 
   /** Starting a container that runs is success. Throws `container_missing` and, for one that cannot run, `container_failed`. */
@@ -115,24 +119,39 @@ export class Containers {
     });
   }
 
-  /** Ends and removes what earlier generations left. Commands in them get the time to write their records. */
-  async removeOlder({ sandboxId, generation }: SandboxRef): Promise<void> {
+  /** Ends and removes what there is up to this generation. Commands get the time to write their records. */
+  async removeUpTo({ sandboxId, generation }: SandboxRef): Promise<void> {
     for (const listed of await this.list({ sandboxId })) {
-      if (listed.generation < generation) await this.remove(listed.containerId);
+      if (listed.generation <= generation) await this.remove(listed.containerId);
+    }
+  }
+
+  /** One that has ended, or is not there, is success. */
+  async stop(ref: SandboxRef): Promise<void> {
+    const { containerId, state } = await this.view(ref);
+    if (containerId !== null && state !== 'exited') await this.stopById(containerId);
+  }
+
+  private async stopById(containerId: string): Promise<void> {
+    const container = this.engine.docker.getContainer(containerId);
+    try {
+      await this.engine.call(
+        'stop a container',
+        (abortSignal) => container.stop({ t: STOP_TIMEOUT_SECONDS, abortSignal }),
+        STOP_DEADLINE_MS,
+      );
+    } catch (error) {
+      // 304: it does not run. 404: it is gone.
+      if (statusOf(error) !== 304 && statusOf(error) !== 404) throw error;
     }
   }
 
   private async remove(containerId: string): Promise<void> {
     const container = this.engine.docker.getContainer(containerId);
     try {
-      const stopDeadlineMs = (STOP_TIMEOUT_SECONDS + 10) * 1_000;
-      await this.engine.call(
-        'stop a container',
-        (abortSignal) => container.stop({ t: STOP_TIMEOUT_SECONDS, abortSignal }),
-        stopDeadlineMs,
-      );
+      await this.stopById(containerId);
     } catch (error) {
-      // 304: it does not run. Anything else but its absence is for the removal to decide, which ends it by force.
+      // What the engine could not end is for the removal to decide, which ends it by force.
       if (statusOf(error) === undefined) throw error;
     }
     try {
@@ -173,6 +192,12 @@ export class Containers {
       throw error;
     }
   }
+}
+
+/** False for one that was made before its image or tier was corrected, and has not been started since. */
+function isAsWanted(found: Docker.ContainerInspectInfo, body: Docker.ContainerCreateOptions): boolean {
+  if (found.State.Status !== 'created') return true;
+  return found.Config.Image === body.Image && found.HostConfig.Memory === body.HostConfig?.Memory;
 }
 
 /** Whose container this is by its labels; undefined where they are not ours or make no sense. */

@@ -82,6 +82,44 @@ describe('a sandbox in the engine', () => {
     await expect(engine.createContainer(spec)).rejects.toMatchObject({ code: 'generation_mismatch' });
   });
 
+  it('is made anew when its tier was corrected before it was started, and never afterwards', async () => {
+    const spec = testing.spec(SHELL_LESS_IMAGE);
+    await engine.prepareStorage(spec);
+    const { containerId } = await engine.createContainer(spec);
+    const corrected = { ...spec, tier: { ...spec.tier, memoryBytes: 2 * spec.tier.memoryBytes } };
+    const { containerId: another } = await engine.createContainer(corrected);
+    expect(another).not.toBe(containerId);
+    await engine.startContainer(another);
+    expect(await engine.createContainer(spec)).toEqual({ containerId: another });
+  });
+
+  it('is stopped and removed with every step taken twice, and leaves its storage to the last', async () => {
+    const spec = testing.spec(BASE_IMAGE);
+    await startTwice(spec);
+    const connection = await engine.connect(spec);
+    const execId = randomUUID();
+    await connection.start({ execId, argv: ['sleep', '100'] });
+    for (let time = 1; time <= 2; time++) await engine.stopContainer(spec);
+    expect(await engine.inspect(spec)).toMatchObject({ state: 'exited' });
+    expect(await followToEnd(await engine.drain(spec, spec.image), execId)).toMatchObject({ exitCode: null });
+    for (let time = 1; time <= 2; time++) await engine.removeContainers(spec);
+    expect(await engine.inspect(spec)).toMatchObject({ state: 'missing' });
+    for (let time = 1; time <= 2; time++) await engine.removeStorage(spec.sandboxId);
+    const filters = { label: [`berth.sandbox=${spec.sandboxId}`] };
+    expect((await testing.docker.listVolumes({ filters })).Volumes ?? []).toEqual([]);
+  });
+
+  it('keeps a volume of its name that is not its own, or that somebody uses, when it is deleted', async () => {
+    const spec = testing.spec(SHELL_LESS_IMAGE);
+    const name = testing.names.workspace(spec.sandboxId);
+    await testing.docker.createVolume({ Name: name });
+    await expect(engine.removeStorage(spec.sandboxId)).rejects.toMatchObject({ code: 'container_failed' });
+    await testing.docker.getVolume(name).remove();
+    await startTwice(spec);
+    await expect(engine.removeStorage(spec.sandboxId)).rejects.toMatchObject({ code: 'container_failed' });
+    expect(await engine.inspect(spec)).toMatchObject({ state: 'running' });
+  });
+
   it('is adopted by a process that has just started, with the same container', async () => {
     const spec = testing.spec(SHELL_LESS_IMAGE);
     const containerId = await startTwice(spec);

@@ -6,6 +6,7 @@ import {
   type ContainerView,
   type HostId,
   type RunnerConnection,
+  type SandboxId,
   type SandboxRef,
 } from '#domain';
 import { ChannelPool } from './channel-pool.js';
@@ -82,12 +83,25 @@ export class DockerEngine implements ContainerEngine {
       runtime: this.config.runtime,
     });
     const containerId = await this.containers.createOrAdopt(spec, body);
-    await this.containers.removeOlder(spec);
+    await this.containers.removeUpTo({ ...spec, generation: spec.generation - 1 });
     return { containerId };
   }
 
   async startContainer(containerId: string): Promise<void> {
     await this.containers.start(containerId);
+  }
+
+  async stopContainer(sandbox: SandboxRef): Promise<void> {
+    await this.containers.stop(sandbox);
+  }
+
+  async removeContainers(sandbox: SandboxRef): Promise<void> {
+    await this.containers.removeUpTo(sandbox);
+  }
+
+  async removeStorage(sandboxId: SandboxId): Promise<void> {
+    await this.drains.removeAll(sandboxId);
+    await this.storage.removeSandboxVolumes(sandboxId);
   }
 
   async inspect(sandbox: SandboxRef): Promise<ContainerView> {

@@ -38,6 +38,11 @@ export class Drains {
     }
   }
 
+  /** Every one of a sandbox that is deleted, whatever it does. */
+  async removeAll(sandboxId: SandboxId): Promise<void> {
+    for (const { Id } of await this.list(sandboxId)) await this.remove(this.engine.docker.getContainer(Id));
+  }
+
   private async attachAndStart(container: Docker.Container): Promise<Duplex> {
     const attached = (await this.engine.call('attach to a container', () =>
       container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true }),
@@ -59,6 +64,15 @@ export class Drains {
   }
 
   private async removeAbandoned(sandboxId: SandboxId): Promise<void> {
+    const found = await this.list(sandboxId, ['created', 'exited', 'dead']);
+    const old = (await this.engine.seconds()) - ABANDONED_AFTER_SECONDS;
+    for (const { Id, Created } of found) {
+      if (Created < old) await this.remove(this.engine.docker.getContainer(Id));
+    }
+  }
+
+  /** By label, and proved by name. */
+  private async list(sandboxId: SandboxId, status?: string[]): Promise<Docker.ContainerInfo[]> {
     const label = [
       `${LABEL.instance}=${this.names.instanceId}`,
       `${LABEL.sandbox}=${sandboxId}`,
@@ -67,16 +81,12 @@ export class Drains {
     const found = await this.engine.call('list containers', (abortSignal) =>
       this.engine.docker.listContainers({
         all: true,
-        filters: { label, status: ['created', 'exited', 'dead'] },
+        filters: { label, ...(status === undefined ? {} : { status }) },
         abortSignal,
       }),
     );
-    const old = (await this.engine.seconds()) - ABANDONED_AFTER_SECONDS;
     const prefix = `/${this.names.drain(sandboxId, '')}`;
-    for (const { Id, Names, Created } of found) {
-      const isNamedSo = Names.some((name) => name.startsWith(prefix));
-      if (isNamedSo && Created < old) await this.remove(this.engine.docker.getContainer(Id));
-    }
+    return found.filter(({ Names }) => Names.some((name) => name.startsWith(prefix)));
   }
 
   /** What stays behind is found by `removeAbandoned`, so a failure here is no reason to fail what was asked for. */

@@ -5,7 +5,7 @@ import { LABEL, type Labels, type ResourceNames } from './names.js';
 
 const NO_TALK_BETWEEN_CONTAINERS = { 'com.docker.network.bridge.enable_icc': 'false' };
 
-/** The volumes of a sandbox and the network of the instance. Nothing here is ever emptied or removed. */
+/** The volumes of a sandbox and the network of the instance. Only a sandbox that is deleted loses its own. */
 export class Storage {
   private creatingNetwork: Promise<void> | undefined;
 
@@ -31,6 +31,22 @@ export class Storage {
     const found = await this.inspectVolume(name);
     const isOurs = this.names.owns(found) && found?.[LABEL.sandbox] === expected[LABEL.sandbox];
     if (!isOurs) throw foreign('volume', name);
+  }
+
+  /** Those of one sandbox, by name and label. One that is not there is success; one that is used is not. */
+  async removeSandboxVolumes(sandboxId: SandboxId): Promise<void> {
+    for (const name of [this.names.workspace(sandboxId), this.names.spool(sandboxId)]) {
+      const labels = await this.inspectVolume(name);
+      if (labels === undefined) continue;
+      if (!this.names.owns(labels) || labels[LABEL.sandbox] !== sandboxId) throw foreign('volume', name);
+      try {
+        await this.engine.call('remove a volume', (abortSignal) =>
+          this.engine.docker.getVolume(name).remove({ abortSignal }),
+        );
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+      }
+    }
   }
 
   async hasVolume(name: string): Promise<boolean> {

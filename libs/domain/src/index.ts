@@ -26,7 +26,7 @@ export { EXEC_ACTIONS, EXEC_TRANSITIONS } from './exec.states.js';
 export type { ExecAction, ExecState } from './exec.states.js';
 export { SANDBOX_ACTIONS, SANDBOX_TRANSITIONS } from './sandbox.states.js';
 export type { SandboxAction, SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
-export { OPERATION_ACTIONS, OPERATION_TRANSITIONS } from './operation.states.js';
+export { OPERATION_ACTIONS, OPERATION_KINDS, OPERATION_TRANSITIONS } from './operation.states.js';
 export type { OperationAction, OperationKind, OperationState } from './operation.states.js';
 export { canceledBeforeStartEnd, endFromExitRecord, lostEnd, notStartedEnd, oomKilledEnd } from './exec.js';
 export type { Exec, ExecEnd, ExecEvidence, ExecRequest } from './exec.js';
@@ -43,8 +43,16 @@ export type {
 } from './exec-input.js';
 export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox.js';
 export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
-export { START_STEPS, stepBegun, stepEnded } from './operation.js';
-export type { Operation, Park, StartStep, StepRecord, StepState } from './operation.js';
+export { stepBegun, stepEnded } from './operation.js';
+export type { Operation, OperationOptions, Park, StepRecord, StepState, TakenOver } from './operation.js';
+export { OPERATION_PLANS, planOperation, undosOf } from './operation.plan.js';
+export type { PlannedStep, StepName, Undo } from './operation.plan.js';
+export { decideNeed, decideRequest, DESIRED_AFTER, desiredAfterGivingUp } from './operation.request.js';
+export type { AskedOperation, RequestDecision } from './operation.request.js';
+export { correctionOf, IMAGE_PATTERN } from './operation.correction.js';
+export type { Correction } from './operation.correction.js';
+export { parkAdvice } from './operation.advice.js';
+export type { ParkAdvice } from './operation.advice.js';
 export type {
   Chunk,
   ClaimResult,
@@ -57,9 +65,11 @@ export type {
   IdempotencyStore,
   NewExec,
   NewOperation,
+  OperationRequest,
   NewSandbox,
   OperationStore,
   Page,
+  RequestedOperation,
   SandboxStore,
   SandboxWithStart,
   StrandedSandbox,

@@ -52,6 +52,9 @@ export const PARKS_PER_RUN_MAX = 20;
 export const STEP_ATTEMPTS_MAX = 4;
 /** How long a step waits for its host, and is tried again on it, before it parks as `host_lost`. */
 export const STEP_MS_MAX = 24 * 3_600 * SECOND_MS;
+export const UNDO_MS_MAX = 15 * 60 * SECOND_MS;
+export const EXECS_WAIT_SECONDS_DEFAULT = 3_600;
+export const EXECS_WAIT_SECONDS_MAX = 24 * 3_600;
 
 export const HOST_LEASE_MS = 30 * SECOND_MS;
 export const HOST_LEASE_RENEW_MS = 5 * SECOND_MS;

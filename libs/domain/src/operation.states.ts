@@ -23,4 +23,5 @@ export const OPERATION_ACTIONS: ActionTable<OperationState, OperationAction> = {
   canceled: [],
 };
 
-export type OperationKind = 'start';
+export const OPERATION_KINDS = ['start', 'stop', 'restart', 'delete'] as const;
+export type OperationKind = (typeof OPERATION_KINDS)[number];

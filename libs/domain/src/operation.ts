@@ -23,6 +23,21 @@ export interface Park {
   readonly deadlineAt: string;
 }
 
+/** What the request of an operation may say. A member that a kind does not know is refused where it comes in. */
+export interface OperationOptions {
+  /** What becomes of execs that run: `end` gives them a grace, `wait` lets them finish. By default `end`. */
+  readonly running?: 'end' | 'wait';
+  /** With `wait`: how long. */
+  readonly waitSeconds?: number;
+}
+
+/** The parked run whose sandbox an operation has taken over: that run is told to give up. */
+export interface TakenOver {
+  readonly operationId: OperationId;
+  readonly step: string;
+  readonly parkNo: number;
+}
+
 export interface Operation {
   readonly id: OperationId;
   readonly tenantId: TenantId;
@@ -30,6 +45,10 @@ export interface Operation {
   readonly sandboxId: SandboxId;
   readonly hostId: HostId;
   readonly kind: OperationKind;
+  readonly options: OperationOptions;
+  /** False for an item of a bulk operation: a step that fails for good ends the run and frees the sandbox. */
+  readonly parks: boolean;
+  readonly tookOver: TakenOver | null;
   readonly state: OperationState;
   readonly steps: readonly StepRecord[];
   readonly park: Park | null;
@@ -38,16 +57,6 @@ export interface Operation {
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
 }
-
-/** The steps of a start in order: the Workflow runs them, the row and the UI show them. */
-export const START_STEPS = [
-  'prepare_storage',
-  'create_container',
-  'start_container',
-  'await_runner',
-  'open_queue',
-] as const;
-export type StartStep = (typeof START_STEPS)[number];
 
 /** The step list after `name` was begun once more at `at`. */
 export function stepBegun(steps: readonly StepRecord[], name: string, at: string): StepRecord[] {

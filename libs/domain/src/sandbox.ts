@@ -1,5 +1,5 @@
 import type { Failure } from './errors.js';
-import type { HostId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
 import type { SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
 
 export interface Sandbox {
@@ -13,6 +13,8 @@ export interface Sandbox {
   readonly hostId: HostId;
   /** Raised each time a container is created for the sandbox; fences every effect. */
   readonly generation: number;
+  /** The operation that raised it. */
+  readonly operationId: OperationId | null;
   readonly desiredState: SandboxDesiredState;
   readonly observedState: SandboxObservedState;
   readonly containerId: string | null;

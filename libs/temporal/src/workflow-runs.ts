@@ -24,11 +24,12 @@ import {
   HOST_ID,
   OP_KIND,
   OP_STATE,
+  OPERATION_WORKFLOWS,
+  operationInput,
   operationWorkflowId,
   OWNER_ID,
   RETRY_SIGNAL,
   SANDBOX_ID,
-  START_SANDBOX_WORKFLOW,
   TENANT_ID,
   WAKE_SIGNAL,
   type ExecInput,
@@ -69,17 +70,11 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
       }),
     );
   }
+
   async startOperation(operation: Operation): Promise<void> {
-    const input: OperationInput = {
-      operationId: operation.id,
-      tenantId: operation.tenantId,
-      ownerId: operation.ownerId,
-      sandboxId: operation.sandboxId,
-      hostId: operation.hostId,
-    };
     await this.startOnce(
-      START_SANDBOX_WORKFLOW,
-      optionsOf(operationWorkflowId(operation.id), input, operation.kind, 'running'),
+      OPERATION_WORKFLOWS[operation.kind],
+      optionsOf(operationWorkflowId(operation.id), operationInput(operation), operation.kind, 'running'),
     );
   }
 

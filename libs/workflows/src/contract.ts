@@ -2,7 +2,19 @@
  * The only door to the Workflows for clients: names, ids, Task Queues, messages, inputs and search attributes. It holds
  * no behaviour, so that the API and the CLI can import it without loading Workflow code.
  */
-import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '#domain';
+import type {
+  Correction,
+  ExecId,
+  HostId,
+  Operation,
+  OperationId,
+  OperationKind,
+  OperationOptions,
+  OwnerId,
+  SandboxId,
+  TakenOver,
+  TenantId,
+} from '#domain';
 
 export const CONTROL_TASK_QUEUE = 'control';
 export const hostTaskQueue = (hostId: string): string => `host.${hostId}`;
@@ -10,7 +22,12 @@ export const hostTaskQueue = (hostId: string): string => `host.${hostId}`;
 export const hostExecTaskQueue = (hostId: string): string => `host.${hostId}.exec`;
 
 export const EXEC_WORKFLOW = 'exec';
-export const START_SANDBOX_WORKFLOW = 'startSandbox';
+export const OPERATION_WORKFLOWS: Readonly<Record<OperationKind, string>> = {
+  start: 'startSandbox',
+  stop: 'stopSandbox',
+  restart: 'restartSandbox',
+  delete: 'deleteSandbox',
+};
 export const SWEEP_WORKFLOW = 'sweep';
 export const SEAL_WORKFLOW = 'seal';
 export const RETENTION_WORKFLOW = 'retention';
@@ -45,6 +62,17 @@ export interface OperationInput {
   readonly ownerId: OwnerId;
   readonly sandboxId: SandboxId;
   readonly hostId: HostId;
+  /** The three below are absent in runs that began before there were others than starts. */
+  readonly options?: OperationOptions;
+  /** By default true: a step that fails for good parks the run. */
+  readonly parks?: boolean;
+  readonly tookOver?: TakenOver | null;
+}
+
+/** The input of the run of a row. */
+export function operationInput(operation: Operation): OperationInput {
+  const { id, tenantId, ownerId, sandboxId, hostId, options, parks, tookOver } = operation;
+  return { operationId: id, tenantId, ownerId, sandboxId, hostId, options, parks, tookOver };
 }
 
 export interface OperationResult {
@@ -55,6 +83,8 @@ export interface OperationResult {
 export interface ParkDecision {
   readonly step: string;
   readonly parkNo: number;
+  /** With `retry`: what the step is given instead. A signal whose input makes no sense has no effect at all. */
+  readonly input?: Correction;
 }
 
 export const WAKE_SIGNAL = 'wake';

@@ -3,7 +3,7 @@
  * themselves. Clients use `contract.ts` instead of this file, which is the entry point of the Workflow bundle.
  */
 export { exec } from './exec.workflow.js';
+export { deleteSandbox, restartSandbox, startSandbox, stopSandbox } from './lifecycle.workflow.js';
 export { retention } from './retention.workflow.js';
 export { seal } from './seal.workflow.js';
-export { startSandbox } from './start-sandbox.workflow.js';
 export { sweep } from './sweep.workflow.js';

@@ -1,68 +1,151 @@
 import {
-  ActivityFailure,
-  ApplicationFailure,
+  CancellationScope,
   condition,
   defineSignal,
+  getExternalWorkflowHandle,
   isCancellation,
-  proxyActivities,
+  log,
+  patched,
   setCurrentDetails,
   setHandler,
-  TimeoutFailure,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { ControlActivities } from '#activities';
-import { ERROR_CODES, limits, type ErrorCode, type Failure, type Park } from '#domain';
+import {
+  correctionOf,
+  limits,
+  planOperation,
+  stepBegun,
+  stepEnded,
+  undosOf,
+  type Correction,
+  type Failure,
+  type OperationKind,
+  type Park,
+  type StepRecord,
+  type TakenOver,
+  type Undo,
+} from '#domain';
 import { OP_STATE, PARK_REASON, PARKED_STEP } from './attributes.js';
-import { ABORT_SIGNAL, CONTROL_TASK_QUEUE, operationWorkflowId, RETRY_SIGNAL } from './contract.js';
-import type { OperationInput, ParkDecision } from './contract.js';
+import { ABORT_SIGNAL, operationWorkflowId, RETRY_SIGNAL } from './contract.js';
+import type { OperationInput, OperationResult, ParkDecision } from './contract.js';
+import { AbortedError, endAfter, failureOf, type GivenUp } from './operation-failure.js';
+import { controlActivities, stepActivities, undoActivities } from './operation-steps.js';
+import { detailsOf } from './run-details.js';
 
 export const retrySignal = defineSignal<[ParkDecision]>(RETRY_SIGNAL);
 export const abortSignal = defineSignal<[ParkDecision]>(ABORT_SIGNAL);
 
-/** Thrown out of a step whose run was aborted, by a signal, by the deadline of its park or by the cap on parks. */
-export class AbortedError extends Error {
-  override readonly name = 'AbortedError';
+/** Runs of starts that began before this do not undo. */
+const UNDO_OF_STARTS = 'undo-of-starts';
 
-  constructor(
-    readonly failure: Failure,
-    readonly asked: boolean,
-  ) {
-    super(failure.message);
+/**
+ * The plan of one operation from its first step to its end. A step that fails for good parks the run, or ends it where it
+ * must not park; a run that is given up undoes what it began. It does nothing more once its row has ended otherwise.
+ */
+export async function runOperation(kind: OperationKind, input: OperationInput): Promise<OperationResult> {
+  const run = new OperationRun(input);
+  if (input.tookOver) await endParkedRun(input.tookOver);
+  const plan = planOperation(kind, input.options ?? {});
+  const doStep = stepActivities(input);
+  let begun = 0;
+  try {
+    for (const { step } of plan) {
+      begun += 1;
+      await run.step(step, doStep[step]);
+    }
+  } catch (error) {
+    const undos = undosOf(plan, begun);
+    return await CancellationScope.nonCancellable(() => run.giveUp(endAfter(error), kind, undos));
+  }
+  return run.ended('succeeded');
+}
+
+/** The run whose sandbox this one has taken: its row has ended, so all that is left is to wake it. */
+async function endParkedRun({ operationId, step, parkNo }: TakenOver): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(operationWorkflowId(operationId)).signal(abortSignal, { step, parkNo });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    log.info('The run that was parked is gone.', { operationId });
   }
 }
 
 /**
- * The state of one operation's run: which step is parked, and what was decided. A step that fails for good parks the
- * run; a signal that names the step and the number of the park decides it; any other signal is stale and ignored.
+ * The state of one operation's run: which step is parked, and what was decided. A signal that names the step and the
+ * number of the park decides it; any other signal is stale and ignored.
  */
-export class OperationRun {
+class OperationRun {
   private parkNo = 0;
-  private parkedStep: string | undefined;
+  private park: Park | undefined;
   private decision: 'retry' | 'abort' | undefined;
-  private readonly control = proxyActivities<ControlActivities>({
-    taskQueue: CONTROL_TASK_QUEUE,
-    startToCloseTimeout: '30s',
-  });
+  private correction: Correction = {};
+  private steps: readonly StepRecord[] = [];
+  private readonly control = controlActivities();
+  private readonly ref: Pick<OperationInput, 'operationId' | 'sandboxId'>;
 
   constructor(private readonly input: OperationInput) {
+    this.ref = { operationId: input.operationId, sandboxId: input.sandboxId };
     setHandler(retrySignal, (given) => this.decide(given, 'retry'));
     setHandler(abortSignal, (given) => this.decide(given, 'abort'));
   }
 
   async step(name: string, attempt: () => Promise<void>): Promise<void> {
     for (;;) {
+      this.note(stepBegun(this.steps, name, now()));
       try {
-        return await attempt();
+        await attempt();
+        this.note(stepEnded(this.steps, name, now(), null));
+        return;
       } catch (error) {
         if (isCancellation(error)) throw error;
-        await this.parked(name, failureOf(error));
+        const failure = failureOf(error);
+        this.note(stepEnded(this.steps, name, now(), failure));
+        await this.parked(name, failure);
       }
     }
   }
 
+  /** Undoes what was begun, unless the operation no longer holds its sandbox, and ends its row. */
+  async giveUp(end: GivenUp, kind: OperationKind, undos: readonly Undo[]): Promise<OperationResult> {
+    if (kind === 'start' && !patched(UNDO_OF_STARTS)) {
+      await this.control.endStart({ ...this.ref, ...end });
+      return this.ended(end.state);
+    }
+    const holds = await this.control.resumeOperation(this.ref);
+    if (holds === false) return this.ended('canceled');
+    const undone = await this.undo(undos, end);
+    await this.control.endOperation({ ...this.ref, ...undone });
+    return this.ended(undone.state);
+  }
+
+  ended(state: 'succeeded' | GivenUp['state']): OperationResult {
+    upsertSearchAttributes([{ key: OP_STATE, value: state }]);
+    return { state };
+  }
+
+  /** An undo that fails does not keep the others from being done; it is told, and the next look at the engine corrects the row. */
+  private async undo(undos: readonly Undo[], end: GivenUp): Promise<GivenUp> {
+    const undo = undoActivities(this.input);
+    let undone = end;
+    for (const name of undos) {
+      this.note(stepBegun(this.steps, name, now()));
+      try {
+        await undo[name]();
+        this.note(stepEnded(this.steps, name, now(), null));
+      } catch (error) {
+        const { code, message } = failureOf(error);
+        this.note(stepEnded(this.steps, name, now(), { code, message }));
+        const told = `${undone.failure.message} Undoing it failed at ${name}: ${message}`;
+        undone = { state: 'failed', failure: { code: undone.failure.code, message: told } };
+      }
+    }
+    return undone;
+  }
+
   /** Returns to try the step again; throws AbortedError otherwise. */
   private async parked(step: string, failure: Failure): Promise<void> {
-    if (this.parkNo >= limits.PARKS_PER_RUN_MAX) throw new AbortedError(failure, false);
+    const mayPark = this.input.parks !== false && this.parkNo < limits.PARKS_PER_RUN_MAX;
+    if (!mayPark) throw new AbortedError(failure, false);
     const park = this.newPark(step, failure);
     const answer = await this.control.parkOperation({ operationId: this.input.operationId, park });
     // Its row has ended without it, as when the start of this run came later than anybody waited for: nobody will decide.
@@ -72,62 +155,43 @@ export class OperationRun {
       { key: PARKED_STEP, value: step },
       { key: PARK_REASON, value: failure.code },
     ]);
-    setCurrentDetails(parkDetails(this.input, park));
     const decided = await condition(() => this.decision !== undefined, limits.PARK_DEADLINE_MS);
-    this.parkedStep = undefined;
+    this.park = undefined;
+    this.note(this.steps);
     if (!decided || this.decision === 'abort') throw new AbortedError(failure, decided);
-    await this.control.resumeOperation({ operationId: this.input.operationId });
+    const resumed = await this.control.resumeOperation({ ...this.ref, correction: this.correction });
+    if (resumed === false) throw new AbortedError(failure, true);
     upsertSearchAttributes([
       { key: OP_STATE, value: 'running' },
       { key: PARKED_STEP, value: null },
       { key: PARK_REASON, value: null },
     ]);
-    setCurrentDetails('');
   }
 
   private newPark(step: string, failure: Failure): Park {
     this.parkNo += 1;
-    this.parkedStep = step;
     this.decision = undefined;
-    const now = Date.now();
-    return {
-      step,
-      parkNo: this.parkNo,
-      failure,
-      parkedAt: new Date(now).toISOString(),
-      deadlineAt: new Date(now + limits.PARK_DEADLINE_MS).toISOString(),
-    };
+    const parkedAt = now();
+    const deadlineAt = new Date(Date.now() + limits.PARK_DEADLINE_MS).toISOString();
+    this.park = { step, parkNo: this.parkNo, failure, parkedAt, deadlineAt };
+    this.note(this.steps);
+    return this.park;
   }
 
   private decide(given: ParkDecision | undefined, decision: 'retry' | 'abort'): void {
-    if (given?.step !== this.parkedStep || given?.parkNo !== this.parkNo) return;
-    this.decision ??= decision;
+    if (this.park === undefined) return;
+    if (given?.step !== this.park.step || given.parkNo !== this.park.parkNo) return;
+    const correction = correctionOf(given.step, decision === 'retry' ? given.input : undefined);
+    if (this.decision !== undefined || correction === undefined) return;
+    this.decision = decision;
+    this.correction = correction;
+  }
+
+  /** Details are read by a query, so they cost the run nothing. */
+  private note(steps: readonly StepRecord[]): void {
+    this.steps = steps;
+    setCurrentDetails(detailsOf(this.input.operationId, steps, this.park));
   }
 }
 
-function failureOf(error: unknown): Failure {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof ApplicationFailure) return { code: codeOf(cause.type), message: cause.message };
-  if (cause instanceof TimeoutFailure) {
-    return { code: 'host_lost', message: 'The host did not do this step in time.' };
-  }
-  return { code: 'internal', message: 'An internal error.' };
-}
-
-function codeOf(type: string | null | undefined): ErrorCode {
-  return ERROR_CODES.find((code) => code === type) ?? 'internal';
-}
-
-/** What an engineer reads in the Temporal Web UI at the parked run. */
-function parkDetails(input: OperationInput, park: Park): string {
-  const body = JSON.stringify({ step: park.step, parkNo: park.parkNo });
-  return [
-    `**Parked at \`${park.step}\`** (${park.failure.code}): ${park.failure.message}`,
-    '',
-    `Waits for \`retry\` or \`abort\` until ${park.deadlineAt}, then aborts.`,
-    '',
-    `- \`berth op retry ${input.operationId}\` or \`berth op abort ${input.operationId}\``,
-    `- \`curl -X POST -H "X-Admin-Secret: $BERTH_ADMIN_SECRET" -H "Content-Type: application/json" -d '${body}' $BERTH_URL/v1/operations/${input.operationId}/retry\``,
-    `- \`temporal workflow signal --workflow-id ${operationWorkflowId(input.operationId)} --name retry --input '${body}'\``,
-  ].join('\n');
-}
+const now = (): string => new Date(Date.now()).toISOString();

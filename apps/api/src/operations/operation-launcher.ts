@@ -5,18 +5,20 @@ import {
   type Operation,
   type OperationStore,
   type RunState,
+  type SandboxStore,
   type WakeSender,
   type WorkflowInspector,
   type WorkflowStarter,
 } from '#domain';
 import type { Logger } from 'pino';
-import { LOGGER, OPERATION_STORE, WAKE_SENDER, WORKFLOWS } from '../tokens.js';
+import { LOGGER, OPERATION_STORE, SANDBOX_STORE, WAKE_SENDER, WORKFLOWS } from '../tokens.js';
 
 /** Row first, then Workflow: starts the run of an operation whose row is committed. */
 @Injectable()
 export class OperationLauncher {
   constructor(
     @Inject(OPERATION_STORE) private readonly operations: OperationStore,
+    @Inject(SANDBOX_STORE) private readonly sandboxes: SandboxStore,
     @Inject(WORKFLOWS) private readonly workflows: WorkflowStarter & WorkflowInspector,
     @Inject(WAKE_SENDER) private readonly wakes: WakeSender,
     @Inject(LOGGER) private readonly log: Logger,
@@ -55,7 +57,7 @@ export class OperationLauncher {
   }
 
   private async end({ id }: Operation, failure: Failure): Promise<void> {
-    const ended = await this.operations.move(id, ['pending'], 'failed', { failure });
+    const ended = await this.sandboxes.withdrawOperation(id, failure);
     if (ended) this.wakes.wake(`operation:${id}`);
   }
 }

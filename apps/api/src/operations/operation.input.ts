@@ -1,6 +1,7 @@
 import { OPERATION_TRANSITIONS, type OperationState } from '#domain';
 import { z } from 'zod';
 import { idText, pageQuery } from '../http/inputs.js';
+import { ImageReference, TierNameText } from '../http/resources.js';
 
 const STEP_LENGTH_MAX = 64;
 const states = Object.keys(OPERATION_TRANSITIONS) as [OperationState, ...OperationState[]];
@@ -19,3 +20,12 @@ export const DecisionBody = z
   .strictObject({ step: z.string().min(1).max(STEP_LENGTH_MAX), parkNo: z.int().min(0) })
   .meta({ id: 'ParkDecision' });
 export type DecisionBody = z.infer<typeof DecisionBody>;
+
+/** A retry may correct what the step was given. */
+export const RetryBody = DecisionBody.extend({
+  input: z
+    .strictObject({ image: ImageReference.optional(), tier: TierNameText.optional() })
+    .optional()
+    .meta({ description: 'For the steps that make a container: its image or tier from now on.' }),
+}).meta({ id: 'RetryRequest' });
+export type RetryBody = z.infer<typeof RetryBody>;

@@ -1,14 +1,20 @@
-import { OPERATION_ACTIONS, type Operation, type Page } from '#domain';
+import { OPERATION_ACTIONS, OPERATION_KINDS, parkAdvice, type Operation, type Page } from '#domain';
 import { z } from 'zod';
 import { Failure, links, pageOf, timestamp } from '../http/resources.js';
 import { OperationStateName } from './operation.input.js';
+
+/** One decision, by each of the ways to send it. */
+const Calls = z.object({ curl: z.string(), cli: z.string(), temporal: z.string() });
 
 export const OperationView = z
   .object({
     id: z.string(),
     owner: z.string(),
     sandboxId: z.string(),
-    kind: z.enum(['start']),
+    kind: z.enum(OPERATION_KINDS),
+    options: z
+      .object({ running: z.enum(['end', 'wait']).optional(), waitSeconds: z.int().optional() })
+      .meta({ description: 'What the request said.' }),
     state: OperationStateName,
     steps: z.array(
       z.object({
@@ -27,6 +33,9 @@ export const OperationView = z
         failure: Failure,
         parkedAt: timestamp,
         deadlineAt: timestamp,
+        check: z.string().meta({ description: 'What to look at before deciding.' }),
+        retry: Calls,
+        abort: Calls,
       })
       .nullable()
       .meta({ description: 'The step that failed and waits for `retry` or `abort`.' }),
@@ -49,9 +58,10 @@ export function operationView(operation: Operation): OperationView {
     owner: operation.ownerId,
     sandboxId: operation.sandboxId,
     kind: operation.kind,
+    options: operation.options,
     state: operation.state,
     steps: operation.steps.map((step) => ({ ...step })),
-    park: operation.park,
+    park: operation.park && { ...operation.park, ...parkAdvice(operation.id, operation.park) },
     failure: operation.failure,
     createdAt: operation.createdAt,
     startedAt: operation.startedAt,

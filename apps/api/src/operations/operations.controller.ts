@@ -6,7 +6,7 @@ import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
 import { Rate } from '../rate/rate-policies.js';
-import { DecisionBody, OperationParams, OperationsQuery } from './operation.input.js';
+import { DecisionBody, OperationParams, OperationsQuery, RetryBody } from './operation.input.js';
 import { OperationPage, operationPage, OperationView, operationView } from './operation.view.js';
 import { OperationsService } from './operations.service.js';
 
@@ -49,7 +49,7 @@ export class OperationsController {
   async retry(
     @CurrentCall() call: Call,
     @Param({ schema: OperationParams }) params: z.infer<typeof OperationParams>,
-    @Body({ schema: DecisionBody }) body: DecisionBody,
+    @Body({ schema: RetryBody }) body: RetryBody,
   ) {
     return accepted(operationView(await this.operations.retry(call, params.operationId, body)));
   }

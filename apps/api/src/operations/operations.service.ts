@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
+  correctionOf,
   DomainError,
   isTerminal,
   limits,
@@ -16,9 +17,10 @@ import {
 } from '#domain';
 import type { Call } from '../http/call.js';
 import { present } from '../http/inputs.js';
+import { InvalidInputError } from '../http/problem.js';
 import { OPERATION_STORE, WORKFLOWS } from '../tokens.js';
 import { LongPoll } from '../waiting/long-poll.js';
-import type { DecisionBody, OperationsQuery } from './operation.input.js';
+import type { DecisionBody, OperationsQuery, RetryBody } from './operation.input.js';
 
 @Injectable()
 export class OperationsService {
@@ -50,9 +52,18 @@ export class OperationsService {
     });
   }
 
-  async retry(call: Call, id: string, decision: DecisionBody): Promise<Operation> {
+  async retry(call: Call, id: string, { input, ...decision }: RetryBody): Promise<Operation> {
     const operation = await this.decidable(call, id, 'retry', decision);
-    await this.workflows.retryOperation(operation.id, decision);
+    const correction = correctionOf(decision.step, input && present(input));
+    if (correction === undefined) {
+      throw new InvalidInputError('This step takes no other image and no other tier.', [
+        { pointer: '/input', message: `The step ${decision.step} takes no input.` },
+      ]);
+    }
+    await this.workflows.retryOperation(operation.id, {
+      ...decision,
+      ...(input === undefined ? {} : { input: correction }),
+    });
     return operation;
   }
 

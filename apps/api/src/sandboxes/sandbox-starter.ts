@@ -46,7 +46,7 @@ export class SandboxStarter {
 
   async byId(call: Call, id: string, ifStopped?: IfStopped): Promise<StartedSandbox> {
     const sandbox = await this.find(call, id);
-    if (!needsStart(sandbox)) return { sandbox, operation: null };
+    if (runsOrWill(sandbox)) return { sandbox, operation: null };
     if (ifStopped === 'fail') throw doesNotRun(sandbox);
     return await this.sandboxes.ensureStartedById(call.principal.tenantId, sandbox.id, {
       id: operationId(idFor(call, 'operation')),
@@ -58,7 +58,7 @@ export class SandboxStarter {
     const { tenantId } = call.principal;
     const of = ownerId(owner);
     const known = await this.sandboxes.findByName(tenantId, of, DEFAULT_SANDBOX_NAME);
-    if (known && !needsStart(known)) return { sandbox: known, operation: null };
+    if (known && runsOrWill(known)) return { sandbox: known, operation: null };
     if (ifStopped === 'fail') throw doesNotRun(known);
     const id = known?.id ?? sandboxId(uuidv7());
     return await this.sandboxes.ensureStarted(
@@ -81,6 +81,11 @@ export class SandboxStarter {
       },
     );
   }
+}
+
+/** Nobody has asked for it to be stopped, and it needs no start: this is known without a lock, for the many execs. */
+function runsOrWill(sandbox: Sandbox): boolean {
+  return sandbox.desiredState === 'running' && !needsStart(sandbox);
 }
 
 function doesNotRun(sandbox: Sandbox | undefined): DomainError {

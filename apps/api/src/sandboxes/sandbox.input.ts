@@ -1,13 +1,7 @@
-import { TIERS, type TierName } from '#domain';
+import { limits } from '#domain';
 import { z } from 'zod';
 import { nameText, pageQuery } from '../http/inputs.js';
-
-/** An image reference as Docker takes it. It cannot begin with a dash, and it names no scheme. */
-const ImageReference = z.string().regex(/^[a-z0-9][a-zA-Z0-9._:/@-]{0,254}$/, {
-  error: 'must be an image reference such as `berth/base:bookworm-1`',
-});
-
-export const TierNameText = z.enum(Object.keys(TIERS) as [TierName, ...TierName[]]);
+import { ImageReference, TierNameText } from '../http/resources.js';
 
 export const SandboxBody = z
   .strictObject({
@@ -21,3 +15,24 @@ export type SandboxBody = z.infer<typeof SandboxBody>;
 
 export const SandboxesQuery = z.strictObject({ ...pageQuery, owner: nameText.optional() });
 export type SandboxesQuery = z.infer<typeof SandboxesQuery>;
+
+/** What a stop or a restart does with the execs that run. */
+export const EndingBody = z
+  .strictObject({
+    running: z.enum(['end', 'wait']).optional().meta({
+      description: '`end` gives them a few seconds, `wait` lets them finish. By default `end`.',
+    }),
+    waitSeconds: z
+      .int()
+      .min(1)
+      .max(limits.EXECS_WAIT_SECONDS_MAX)
+      .optional()
+      .meta({ description: 'With `wait`: how long. The operation parks when they run even longer.' }),
+  })
+  .refine((body) => body.waitSeconds === undefined || body.running === 'wait', {
+    path: ['waitSeconds'],
+    error: 'needs `running: "wait"`',
+  })
+  .optional()
+  .meta({ id: 'EndingRequest' });
+export type EndingBody = z.infer<typeof EndingBody>;

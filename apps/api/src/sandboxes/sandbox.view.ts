@@ -1,4 +1,5 @@
 import {
+  OPERATION_KINDS,
   SANDBOX_ACTIONS,
   SANDBOX_TRANSITIONS,
   type Page,
@@ -6,9 +7,8 @@ import {
   type SandboxObservedState,
 } from '#domain';
 import { z } from 'zod';
-import { Failure, links, pageOf, timestamp } from '../http/resources.js';
+import { Failure, links, pageOf, TierNameText, timestamp } from '../http/resources.js';
 import { OperationView } from '../operations/operation.view.js';
-import { TierNameText } from './sandbox.input.js';
 
 const observedStates = Object.keys(SANDBOX_TRANSITIONS) as [SandboxObservedState, ...SandboxObservedState[]];
 
@@ -25,7 +25,7 @@ export const SandboxView = z
     failure: Failure.nullable(),
     createdAt: timestamp,
     updatedAt: timestamp,
-    actions: z.array(z.enum(['start', 'exec'])),
+    actions: z.array(z.enum([...OPERATION_KINDS, 'exec'])),
     links,
   })
   .meta({ id: 'Sandbox' });
@@ -53,6 +53,9 @@ export function sandboxView(sandbox: Sandbox): SandboxView {
     actions: [...SANDBOX_ACTIONS[sandbox.observedState]],
     links: {
       self: `/v1/sandboxes/${sandbox.id}`,
+      start: `/v1/sandboxes/${sandbox.id}/start`,
+      stop: `/v1/sandboxes/${sandbox.id}/stop`,
+      restart: `/v1/sandboxes/${sandbox.id}/restart`,
       execs: `/v1/sandboxes/${sandbox.id}/execs`,
       operations: `/v1/operations?sandboxId=${sandbox.id}`,
       events: '/v1/ws',

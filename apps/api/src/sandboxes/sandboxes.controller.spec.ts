@@ -60,7 +60,7 @@ describe('sandboxes and what runs in them', () => {
     await world.operations.move(operationId(operation?.id ?? ''), ['pending'], 'succeeded');
     const response = await post('/v1/sandboxes', { owner: 'u1', name: 'box' });
     expect(response.statusCode).toBe(200);
-    expect(response.json()).toMatchObject({ operation: null, sandbox: { actions: ['exec'] } });
+    expect(response.json()).toMatchObject({ operation: null, sandbox: { observedState: 'running' } });
   });
 
   it('are not started anew under the key of another request while they run', async () => {
@@ -192,10 +192,17 @@ describe('sandboxes and what runs in them', () => {
     const shown = OperationView.parse((await get(`/v1/operations/${id}?wait=30`)).json());
     expect(shown).toMatchObject({ state: 'parked', actions: ['retry', 'abort'], park: decision });
     expect((await post(`/v1/operations/${id}/retry`, { ...decision, parkNo: 1 })).statusCode).toBe(409);
+    for (const input of [{ image: '-x' }, { tier: 'huge' }, { env: 'a' }, 'image']) {
+      expect((await post(`/v1/operations/${id}/retry`, { ...decision, input })).statusCode).toBe(400);
+    }
     expect((await post(`/v1/operations/${id}/retry`, decision)).statusCode).toBe(202);
+    const corrected = { ...decision, input: { image: 'berth/base:2' } };
+    expect((await post(`/v1/operations/${id}/retry`, corrected)).statusCode).toBe(202);
+    expect((await post(`/v1/operations/${id}/abort`, corrected)).statusCode).toBe(400);
     expect((await post(`/v1/operations/${id}/abort`, decision)).statusCode).toBe(202);
     expect(world.workflows.signals).toEqual([
       `retry ${id} create_container 2`,
+      `retry ${id} create_container 2 {"image":"berth/base:2"}`,
       `abort ${id} create_container 2`,
     ]);
   });

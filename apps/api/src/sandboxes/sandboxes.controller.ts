@@ -5,15 +5,14 @@ import { ExecBody, SandboxExecsQuery, SandboxParams } from '../execs/exec.input.
 import { ExecPage, execPage, ExecView } from '../execs/exec.view.js';
 import { createdExecAnswer } from '../execs/execs.answer.js';
 import { ExecsService } from '../execs/execs.service.js';
-import { Answer } from '../http/answer.js';
 import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
-import { operationView } from '../operations/operation.view.js';
 import { Rate } from '../rate/rate-policies.js';
 import { SandboxBody, SandboxesQuery } from './sandbox.input.js';
 import { SandboxPage, sandboxPage, SandboxView, sandboxView, SandboxWithOperation } from './sandbox.view.js';
-import { SandboxesService, type CreatedSandbox } from './sandboxes.service.js';
+import { sandboxAnswer } from './sandboxes.answer.js';
+import { SandboxesService } from './sandboxes.service.js';
 
 @Controller('v1/sandboxes')
 export class SandboxesController {
@@ -35,7 +34,7 @@ export class SandboxesController {
     @Body({ schema: SandboxBody }) body: SandboxBody,
     @Query({ schema: WaitQuery }) { wait }: z.infer<typeof WaitQuery>,
   ) {
-    return createdSandboxAnswer(await this.sandboxes.create(call, body, wait));
+    return sandboxAnswer(await this.sandboxes.create(call, body, wait));
   }
 
   @Get()
@@ -86,15 +85,4 @@ export class SandboxesController {
     const page = await this.execs.listInSandbox(call, params.sandboxId, query);
     return execPage(page, await this.execs.queuePositions(page.items));
   }
-}
-
-/** 202 while a start is under way, 200 where the sandbox runs. */
-function createdSandboxAnswer({ sandbox, operation, replayed }: CreatedSandbox) {
-  const body = {
-    sandbox: sandboxView(sandbox),
-    operation: operation === null ? null : operationView(operation),
-  };
-  const location = body.operation?.links['self'] ?? body.sandbox.links['self'] ?? '';
-  const headers = { location, ...(replayed ? { 'idempotency-replayed': 'true' } : {}) };
-  return new Answer(operation === null ? 200 : 202, body, headers);
 }

@@ -28,7 +28,7 @@ export class ApiError extends CliError {
 export class UnreachableError extends CliError {}
 
 interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   /** Sent as JSON, but bytes as they are. */
   readonly body?: unknown;
@@ -54,6 +54,10 @@ export class ApiClient {
     return parsed(await this.send({ method: 'PUT', path, body, signal }), schema);
   }
 
+  async delete<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return parsed(await this.send({ method: 'DELETE', path }), schema);
+  }
+
   /** Raw bytes as they come; ends with the answer. */
   async download(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const response = await this.fetch({ method: 'GET', path }, {}, signal);
@@ -64,7 +68,7 @@ export class ApiClient {
 
   private async send(call: Call): Promise<Response> {
     const idempotencyKey = randomUUID();
-    const headers = call.method === 'POST' ? { 'Idempotency-Key': idempotencyKey } : {};
+    const headers = call.method === 'GET' ? {} : { 'Idempotency-Key': idempotencyKey };
     const giveUpAt = performance.now() + RESEND_WINDOW_MS;
     const stop = call.signal === undefined ? [] : [call.signal];
     for (let attempt = 1; ; attempt += 1) {

@@ -46,7 +46,12 @@ export const OperationSchema = z.looseObject({
     }),
   ),
   park: z
-    .looseObject({ step: z.string(), parkNo: z.number().int(), failure: FailureSchema.optional() })
+    .looseObject({
+      step: z.string(),
+      parkNo: z.number().int(),
+      failure: FailureSchema.optional(),
+      check: z.string().optional(),
+    })
     .nullable(),
   failure: FailureSchema.optional(),
   createdAt: z.string(),

@@ -15,6 +15,7 @@ Examples:
   berth op ls --state parked
   berth op watch ID        exits 0 succeeded, 1 failed or canceled, 3 parked
   berth op retry ID        runs the failed step of a parked operation again
+  berth op retry ID --image berth/base:2
   berth op abort ID        ends a parked operation`;
 
 export function addOperationCommands(program: Command, session: Session): void {
@@ -37,16 +38,21 @@ export function addOperationCommands(program: Command, session: Session): void {
     .description('Follows an operation until it ends or parks.')
     .argument('<id>')
     .action(async (id: string) => await watchOperation(session, id));
-  for (const decision of ['retry', 'abort'] as const) {
-    op.command(decision)
-      .description(
-        decision === 'retry'
-          ? 'Runs the failed step of a parked operation again.'
-          : 'Ends a parked operation.',
-      )
-      .argument('<id>')
-      .action(async (id: string) => await decide(session, id, decision));
-  }
+  op.command('retry')
+    .description('Runs the failed step of a parked operation again.')
+    .argument('<id>')
+    .option('-i, --image <image>', 'with another image from now on')
+    .option('--tier <tier>', 'in another tier from now on')
+    .action(async (id: string, options: Correction) => await decide(session, id, 'retry', options));
+  op.command('abort')
+    .description('Ends a parked operation.')
+    .argument('<id>')
+    .action(async (id: string) => await decide(session, id, 'abort'));
+}
+
+interface Correction {
+  readonly image?: string;
+  readonly tier?: string;
 }
 
 const operationPath = (id: string): string => `/v1/operations/${encodeURIComponent(id)}`;
@@ -79,7 +85,7 @@ async function listOperations(
   );
 }
 
-async function watchOperation(session: Session, id: string): Promise<void> {
+export async function watchOperation(session: Session, id: string): Promise<void> {
   let shown = '';
   for (;;) {
     const operation = await operationOf(session, id, WATCH_WAIT_SECONDS);
@@ -100,11 +106,17 @@ export function exitCodeOfOperation(state: string): number {
 }
 
 /** The decision names the step and the number of the park that was looked at, so that a stale one has no effect. */
-async function decide(session: Session, id: string, decision: 'retry' | 'abort'): Promise<void> {
+async function decide(
+  session: Session,
+  id: string,
+  decision: 'retry' | 'abort',
+  input: Correction = {},
+): Promise<void> {
   const { park, state } = await operationOf(session, id);
   if (park === null)
     throw new CliError(`Operation ${id} is ${state}: only a parked one waits for a decision.`);
-  const body = { step: park.step, parkNo: park.parkNo };
+  const correction = Object.keys(input).length > 0 ? { input } : {};
+  const body = { step: park.step, parkNo: park.parkNo, ...correction };
   await showOperation(
     session,
     await session.api().post(`${operationPath(id)}/${decision}`, body, OperationSchema),
@@ -121,6 +133,7 @@ async function showOperation(session: Session, operation: OperationResource): Pr
     ...(operation.park
       ? [
           `parked     ${operation.park.step}: ${operation.park.failure?.message ?? ''}`,
+          ...(operation.park.check === undefined ? [] : [`check      ${operation.park.check}`]),
           `decide     berth op retry|abort ${operation.id}`,
         ]
       : []),

@@ -2,18 +2,20 @@ import type { Command } from 'commander';
 import { pageOf, SandboxCreatedSchema, SandboxSchema, type SandboxResource } from '../api/resources.js';
 import { defaultOwner } from '../config.js';
 import { show, tableOf } from '../terminal/terminal.js';
+import { watchOperation } from './operation.command.js';
 import type { Session } from './session.js';
 
 const EXAMPLES = `
 Examples:
   berth sandbox ls --owner u1
   berth sandbox create --owner u1 --name build --tier large
+  berth sandbox restart ID --wait
   berth --json sandbox get ID`;
 
 export function addSandboxCommands(program: Command, session: Session): void {
   const sandbox = program
     .command('sandbox')
-    .description('Lists, creates and shows sandboxes.')
+    .description('Lists, creates, shows, starts, stops and deletes sandboxes.')
     .addHelpText('after', EXAMPLES);
   sandbox
     .command('ls')
@@ -52,6 +54,58 @@ export function addSandboxCommands(program: Command, session: Session): void {
       const found = await session.api().get(`/v1/sandboxes/${encodeURIComponent(id)}`, SandboxSchema);
       await show(session.terminal(), found, () => linesOf(found));
     });
+  addLifecycleCommands(sandbox, session);
+}
+
+interface LifecycleOptions {
+  readonly wait?: boolean;
+  readonly finish?: boolean;
+}
+
+const LIFECYCLE = {
+  start: 'Starts a sandbox.',
+  stop: 'Stops a sandbox; its workspace stays.',
+  restart: 'Restarts a sandbox in a new container.',
+  rm: 'Deletes a sandbox with its workspace; its execs and their output stay.',
+} as const;
+
+function addLifecycleCommands(sandbox: Command, session: Session): void {
+  for (const [name, description] of Object.entries(LIFECYCLE)) {
+    const command = sandbox
+      .command(name)
+      .description(description)
+      .argument('<id>')
+      .option('--wait', 'follow the operation until it ends or parks');
+    if (name === 'stop' || name === 'restart') {
+      command.option('--finish', 'let the execs that run finish first');
+    }
+    command.action(async (id: string, options: LifecycleOptions) => {
+      await changeSandbox(session, name, id, options);
+    });
+  }
+}
+
+async function changeSandbox(
+  session: Session,
+  name: string,
+  id: string,
+  { wait = false, finish = false }: LifecycleOptions,
+): Promise<void> {
+  const path = `/v1/sandboxes/${encodeURIComponent(id)}`;
+  const body = finish ? { running: 'wait' } : undefined;
+  const asked =
+    name === 'rm'
+      ? await session.api().delete(path, SandboxCreatedSchema)
+      : await session.api().post(`${path}/${name}`, body, SandboxCreatedSchema);
+  if (wait && asked.operation !== null) {
+    await watchOperation(session, asked.operation.id);
+    return;
+  }
+  await show(session.terminal(), asked, () => [
+    `sandbox     ${asked.sandbox.id}`,
+    `state       ${asked.sandbox.observedState}`,
+    `operation   ${asked.operation === null ? 'none: it is so already' : `${asked.operation.id} (berth op watch)`}`,
+  ]);
 }
 
 function linesOf(sandbox: SandboxResource): string[] {

@@ -4,6 +4,7 @@ import {
   isTerminal,
   lostEnd,
   notStartedEnd,
+  OPERATION_TRANSITIONS,
   type Exec,
   type ExecId,
   type ExecStore,
@@ -16,10 +17,10 @@ import {
   type WorkflowSignaller,
   type WorkflowStarter,
 } from '#domain';
-import type { ControlActivities, ExecEnded, StepInput } from '../contract.js';
+import type { ControlActivities, ExecEnded } from '../contract.js';
 import { translated } from '../failures.js';
-import { recordedStep } from '../step.js';
-import { endStart } from './end-start.js';
+import { createControlSteps } from './control-steps.js';
+import { endOperation } from './end-operation.js';
 import { sweepRows } from './sweep.js';
 
 export interface ControlActivityPorts {
@@ -33,9 +34,9 @@ export interface ControlActivityPorts {
 }
 
 export function createControlActivities(ports: ControlActivityPorts): ControlActivities {
-  const { execs, operations, wake } = ports;
+  const { sandboxes, execs, operations, wake } = ports;
   return translated<ControlActivities>({
-    openQueue: (input) => openQueue(ports, input),
+    ...createControlSteps(ports),
 
     async parkOperation({ operationId, park }) {
       const isParked = await operations.move(operationId, ['pending', 'running', 'parked'], 'parked', {
@@ -46,12 +47,18 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
       return { isParked };
     },
 
-    async resumeOperation({ operationId }) {
+    async resumeOperation({ operationId, sandboxId, correction = {} }) {
+      if (Object.keys(correction).length > 0) {
+        await sandboxes.correctByOperation(sandboxId, operationId, correction);
+        wake.wake(`sandbox:${sandboxId}`);
+      }
       await operations.move(operationId, ['parked'], 'running');
       wake.wake(`operation:${operationId}`);
+      return !isTerminal(OPERATION_TRANSITIONS, (await operations.get(operationId)).state);
     },
 
-    endStart: (input) => endStart(ports, input),
+    endOperation: (input) => endOperation(ports, input),
+    endStart: (input) => endOperation(ports, input),
 
     async lookAtExec({ execId }) {
       const exec = await execs.get(execId);
@@ -75,21 +82,6 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
 
     sweep: () => sweepRows(ports),
   });
-}
-
-async function openQueue(ports: ControlActivityPorts, input: StepInput): Promise<void> {
-  const { sandboxes, operations, execs, runs, wake } = ports;
-  const operation = await operations.get(input.operationId);
-  if (operation.state === 'succeeded') return;
-  await recordedStep(ports, 'open_queue', input, async () => {
-    const { generation, containerId } = await sandboxes.get(input.sandboxId);
-    const seen = { generation, containerId, observedState: 'running' as const, failure: null };
-    await sandboxes.observeByOperation(input.sandboxId, input.operationId, seen);
-    for (const id of await execs.listStartable(input.sandboxId)) await runs.wakeExec(id);
-  });
-  await operations.move(input.operationId, ['running'], 'succeeded');
-  wake.wake(`operation:${input.operationId}`);
-  wake.wake(`sandbox:${input.sandboxId}`);
 }
 
 async function giveUp(ports: ControlActivityPorts, execId: ExecId, note: string): Promise<ExecEnded> {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { limits, operationId, type Exec, type Failure, type StrandedSandbox, type SweepRow } from '#domain';
 import type { SweepResult } from '../contract.js';
 import type { ControlActivityPorts } from './control.activities.js';
-import { endStart } from './end-start.js';
+import { endOperation } from './end-operation.js';
 
 /** Its operations have ids of their own, so this is never compared with anything. */
 const REQUEST_OF_THE_SWEEP = 'sweep';
@@ -80,7 +80,7 @@ async function repair(ports: ControlActivityPorts, row: SweepRow): Promise<boole
     await runs.cancelExecAnew(row.exec);
   } else {
     const { sandboxId } = row.operation;
-    await endStart(ports, { operationId: row.id, sandboxId, state: 'failed', failure: RUN_VANISHED });
+    await endOperation(ports, { operationId: row.id, sandboxId, state: 'failed', failure: RUN_VANISHED });
   }
   return true;
 }

@@ -6,11 +6,14 @@ import {
   TIERS,
   type ContainerEngine,
   type ContainerSpec,
+  type ExecId,
   type ExecStore,
   type OperationStore,
   type Sandbox,
+  type SandboxObservedState,
   type SandboxStore,
-  type StartStep,
+  type StepName,
+  type Undo,
   type WakeSender,
 } from '#domain';
 import type { HostActivities, StepInput } from '../contract.js';
@@ -19,13 +22,14 @@ import type { ExecSupervisor } from '../exec/exec-supervisor.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
+import { drainExecs, observeContainer } from './settle.js';
 
 export interface HostActivityPorts {
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
   readonly execs: ExecStore;
   readonly engine: ContainerEngine;
-  readonly supervisor: ExecSupervisor;
+  readonly supervisor: Pick<ExecSupervisor, 'join' | 'continueQueue'>;
   readonly wake: WakeSender;
 }
 
@@ -34,7 +38,7 @@ export function createHostActivities(ports: HostActivityPorts): HostActivities {
 
   /** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
   const step = (
-    name: StartStep,
+    name: StepName | Undo,
     input: StepInput,
     work: (sandbox: Sandbox) => Promise<void>,
   ): Promise<void> =>
@@ -56,7 +60,7 @@ export function createHostActivities(ports: HostActivityPorts): HostActivities {
       step('create_container', input, async (sandbox) => {
         const generation = await sandboxes.raiseGeneration(sandbox.id, input.operationId);
         const { containerId } = await engine.createContainer(containerSpec(sandbox, input, generation));
-        await observe(ports, input, { generation, containerId });
+        await observe(ports, input, { generation, containerId }, 'starting');
       }),
 
     startContainer: (input) =>
@@ -67,27 +71,56 @@ export function createHostActivities(ports: HostActivityPorts): HostActivities {
         await engine.startContainer(container);
       }),
 
-    awaitRunner: (input) =>
-      step('await_runner', input, async ({ id, generation }) => {
-        const ref = { sandboxId: id, generation };
-        const { state, containerId } = await engine.inspect(ref);
-        if (state === 'paused' || state === 'restarting') throw new SuspendedError(state);
-        // It may have died since it was started, and nobody else would start it again.
-        if (state === 'exited' && containerId !== null) await engine.startContainer(containerId);
-        const connection = await engine.connect(ref);
-        await connection.list();
+    awaitRunner: (input) => step('await_runner', input, (sandbox) => awaitRunner(engine, sandbox)),
+
+    stopContainer: (input) =>
+      step('stop_container', input, async (sandbox) => {
+        const { id, generation, containerId } = sandbox;
+        if (generation === 0) return;
+        await engine.stopContainer({ sandboxId: id, generation });
+        await observe(ports, input, { generation, containerId }, 'stopped');
       }),
 
-    cancelExec: ({ execId }) =>
-      withHeartbeat(async () => {
-        const exec = await ports.execs.get(execId);
-        if (isTerminal(EXEC_TRANSITIONS, exec.state) || exec.state === 'queued') return;
-        const { connection, live } = await reach(engine, sandboxes, exec);
-        if (live) await connection.cancel(execId, limits.EXEC_CANCEL_GRACE_MS);
-        else await connection.close();
-        await ports.supervisor.join(exec).ended;
+    drainExecs: (input) => step('drain_execs', input, (sandbox) => drainExecs(ports, sandbox)),
+
+    removeContainers: (input) =>
+      step('remove_containers', input, async ({ id, generation }) => {
+        await engine.removeContainers({ sandboxId: id, generation });
       }),
+
+    removeStorage: (input) => step('remove_storage', input, ({ id }) => engine.removeStorage(id)),
+
+    discardContainer: (input) =>
+      step('discard_container', input, async ({ id, generation, operationId }) => {
+        if (operationId !== input.operationId) return;
+        await engine.removeContainers({ sandboxId: id, generation });
+        await observe(ports, input, { generation, containerId: null }, 'stopped');
+      }),
+
+    observeContainer: (input) =>
+      step('observe_container', input, (sandbox) => observeContainer(ports, input, sandbox)),
+
+    cancelExec: ({ execId }) => withHeartbeat(() => cancelExec(ports, execId)),
   });
+}
+
+async function cancelExec(ports: HostActivityPorts, execId: ExecId): Promise<void> {
+  const exec = await ports.execs.get(execId);
+  if (isTerminal(EXEC_TRANSITIONS, exec.state) || exec.state === 'queued') return;
+  const { connection, live } = await reach(ports.engine, ports.sandboxes, exec);
+  if (live) await connection.cancel(execId, limits.EXEC_CANCEL_GRACE_MS);
+  else await connection.close();
+  await ports.supervisor.join(exec).ended;
+}
+
+async function awaitRunner(engine: ContainerEngine, { id, generation }: Sandbox): Promise<void> {
+  const ref = { sandboxId: id, generation };
+  const { state, containerId } = await engine.inspect(ref);
+  if (state === 'paused' || state === 'restarting') throw new SuspendedError(state);
+  // It may have died since it was started, and nobody else would start it again.
+  if (state === 'exited' && containerId !== null) await engine.startContainer(containerId);
+  const connection = await engine.connect(ref);
+  await connection.list();
 }
 
 function containerSpec(sandbox: Sandbox, input: StepInput, generation: number): ContainerSpec {
@@ -106,11 +139,12 @@ function containerSpec(sandbox: Sandbox, input: StepInput, generation: number): 
 async function observe(
   ports: HostActivityPorts,
   input: StepInput,
-  seen: { generation: number; containerId: string },
+  seen: { generation: number; containerId: string | null },
+  observedState: SandboxObservedState,
 ): Promise<void> {
   await ports.sandboxes.observeByOperation(input.sandboxId, input.operationId, {
     ...seen,
-    observedState: 'starting',
+    observedState,
     failure: null,
   });
   ports.wake.wake(`sandbox:${input.sandboxId}`);

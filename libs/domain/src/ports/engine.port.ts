@@ -9,6 +9,12 @@ export interface ContainerEngine {
   /** Creates the container of this generation or adopts the one that is there; removes containers of older generations of this sandbox. */
   createContainer(spec: ContainerSpec): Promise<{ containerId: string }>;
   startContainer(containerId: string): Promise<void>;
+  /** Ends the container: its runner ends what runs in it and writes the records first. One that is not there has ended. */
+  stopContainer(sandbox: SandboxRef): Promise<void>;
+  /** Ends and removes the containers of this sandbox up to this generation, by name and label. */
+  removeContainers(sandbox: SandboxRef): Promise<void>;
+  /** Deletes workspace and spool. Only what carries our name and our labels; throws while a container still uses them. */
+  removeStorage(sandboxId: SandboxId): Promise<void>;
   inspect(sandbox: SandboxRef): Promise<ContainerView>;
   /** A channel to the runner inside a running container. Throws `runner_unreachable`. */
   connect(sandbox: SandboxRef): Promise<RunnerConnection>;

@@ -3,7 +3,9 @@ import type { Failure } from '../errors.js';
 import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
 import type { SearchWord } from '../output/search-words.js';
 import type { Operation, Park } from '../operation.js';
-import type { OperationKind, OperationState } from '../operation.states.js';
+import type { Correction } from '../operation.correction.js';
+import type { AskedOperation } from '../operation.request.js';
+import type { OperationState } from '../operation.states.js';
 import type { ExecState } from '../exec.states.js';
 import type { Sandbox, TierName } from '../sandbox.js';
 import type { SandboxDesiredState, SandboxObservedState } from '../sandbox.states.js';
@@ -37,8 +39,22 @@ export interface NewOperation {
   readonly tenantId: TenantId;
   readonly ownerId: OwnerId;
   readonly sandboxId: SandboxId;
-  readonly kind: OperationKind;
+  readonly kind: 'start';
   readonly requestHash: string;
+}
+
+/** An operation that somebody asks for by name, on a sandbox that exists. */
+export interface OperationRequest extends AskedOperation {
+  readonly id: OperationId;
+  readonly requestHash: string;
+  readonly parks: boolean;
+}
+
+export interface RequestedOperation {
+  readonly sandbox: Sandbox;
+  /** The run that does what was asked for; null where it is so already. */
+  readonly operation: Operation | null;
+  readonly created: boolean;
 }
 
 export interface NewExec {
@@ -63,7 +79,8 @@ export interface SandboxWithStart {
 export interface SandboxStore {
   /**
    * In one transaction: the sandbox by (tenant, owner, name), made if there is none; and a `start` operation if it does
-   * not run and has no live operation. Asked twice it returns what the first call made.
+   * not run and has no live operation. Asked twice it returns what the first call made. Throws `operation_in_progress`
+   * while an operation holds the sandbox that does not end with it running.
    */
   ensureStarted(sandbox: NewSandbox, start: NewOperation): Promise<SandboxWithStart>;
   /** The same for a sandbox that exists. Throws `not_found`. */
@@ -72,6 +89,17 @@ export interface SandboxStore {
     id: SandboxId,
     start: Pick<NewOperation, 'id' | 'requestHash'>,
   ): Promise<SandboxWithStart>;
+  /**
+   * In one transaction: what `decideRequest` says about this request, under the lock of the sandbox. A run that it takes
+   * over from is canceled by compare-and-set. Throws `operation_in_progress` naming the live run, `invalid_state`,
+   * `sandbox_deleted`, `not_found` and `idempotency_key_reused`. Asked twice it returns what the first call made.
+   */
+  requestOperation(tenantId: TenantId, id: SandboxId, request: OperationRequest): Promise<RequestedOperation>;
+  /**
+   * Ends an operation whose run was never started, with what its request had changed about the sandbox, in one transaction.
+   * False when it has moved on.
+   */
+  withdrawOperation(id: OperationId, failure: Failure): Promise<boolean>;
   find(tenantId: TenantId, id: SandboxId): Promise<Sandbox | undefined>;
   findByName(tenantId: TenantId, ownerId: OwnerId, name: string): Promise<Sandbox | undefined>;
   list(
@@ -95,8 +123,12 @@ export interface SandboxStore {
       observedState: SandboxObservedState;
       containerId: string | null;
       failure: Failure | null;
+      /** Absent: it stays. Only the undoing of an operation changes what its request had set. */
+      desiredState?: SandboxDesiredState;
     },
   ): Promise<boolean>;
+  /** Changes what the next container is made of. Fenced by the operation; false when another holds the sandbox. */
+  correctByOperation(id: SandboxId, operationId: OperationId, correction: Correction): Promise<boolean>;
   /** Writes what Docker's events or a look at the engine showed; ignored while an operation is live on the sandbox. */
   observeDrift(
     id: SandboxId,
@@ -186,6 +218,8 @@ export interface ExecStore {
   markWorkflowsStarted(ids: readonly ExecId[]): Promise<void>;
   /** Live rows (starting, running) of a host: what a starting worker adopts. */
   listLiveOnHost(hostId: HostId): Promise<Exec[]>;
+  /** The live and the queued ones of a sandbox, in the order of their arrival. */
+  listUnended(sandboxId: SandboxId): Promise<Exec[]>;
   /** The queued execs of a sandbox whose turn it is, at most as many as may start. */
   listStartable(sandboxId: SandboxId): Promise<ExecId[]>;
 }

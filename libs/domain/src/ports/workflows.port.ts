@@ -1,5 +1,6 @@
 import type { Exec } from '../exec.js';
 import type { ExecId, OperationId } from '../ids.js';
+import type { Correction } from '../operation.correction.js';
 import type { Operation } from '../operation.js';
 
 /** The door to the durable runs. Throws `dependency_unavailable` (temporal) when the server does not answer in time. */
@@ -20,7 +21,10 @@ export interface WorkflowSignaller {
   /** Tells a queued exec that its turn may have come. A run that has ended is ignored. */
   wakeExec(id: ExecId): Promise<void>;
   cancelExec(id: ExecId): Promise<void>;
-  retryOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void>;
+  retryOperation(
+    id: OperationId,
+    decision: { step: string; parkNo: number; input?: Correction },
+  ): Promise<void>;
   abortOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void>;
 }
 

@@ -1,5 +1,13 @@
 import { Column, CreateDateColumn, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { Failure, OperationKind, OperationState, Park, StepRecord } from '#domain';
+import type {
+  Failure,
+  OperationKind,
+  OperationOptions,
+  OperationState,
+  Park,
+  StepRecord,
+  TakenOver,
+} from '#domain';
 
 /** The partial unique index is the rule "one live operation per sandbox". */
 @Entity('operations')
@@ -8,6 +16,7 @@ import type { Failure, OperationKind, OperationState, Park, StepRecord } from '#
   where: `"state" IN ('pending', 'running', 'parked')`,
 })
 @Index('operations_list', ['tenantId', 'createdAt', 'id'])
+@Index('operations_parked', ['tenantId', 'createdAt', 'id'], { where: `"state" = 'parked'` })
 @Index('operations_sandbox', ['sandboxId', 'createdAt'])
 export class OperationEntity {
   @PrimaryColumn('uuid') id!: string;
@@ -16,6 +25,9 @@ export class OperationEntity {
   @Column('uuid', { name: 'sandbox_id' }) sandboxId!: string;
   @Column('text', { name: 'host_id' }) hostId!: string;
   @Column('text') kind!: OperationKind;
+  @Column('jsonb', { default: {} }) options!: OperationOptions;
+  @Column('boolean', { default: true }) parks!: boolean;
+  @Column('jsonb', { name: 'took_over', nullable: true }) tookOver!: TakenOver | null;
   @Column('text') state!: OperationState;
   @Column('jsonb') steps!: StepRecord[];
   @Column('jsonb', { nullable: true }) park!: Park | null;

@@ -232,6 +232,15 @@ export class PostgresExecStore implements ExecStore, OutputSource {
     return rows.map(execFrom);
   }
 
+  async listUnended(sandboxId: SandboxId): Promise<Exec[]> {
+    const rows = await this.database.query<ExecRow>(
+      `SELECT ${EXEC_COLUMNS} FROM execs e WHERE e.sandbox_id = $1 AND e.state IN ('queued', 'starting', 'running')
+       ORDER BY e.seq`,
+      [sandboxId],
+    );
+    return rows.map(execFrom);
+  }
+
   async listStartable(sandboxId: SandboxId): Promise<ExecId[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT id FROM execs WHERE sandbox_id = $1 AND state = 'queued' ORDER BY seq

@@ -22,7 +22,7 @@ export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "
   s.updated_at AS "updatedAt"`;
 
 export const OPERATION_COLUMNS = `o.id, o.tenant_id AS "tenantId", o.owner_id AS "ownerId",
-  o.sandbox_id AS "sandboxId", o.host_id AS "hostId", o.kind, o.state, o.steps, o.park, o.failure,
+  o.sandbox_id AS "sandboxId", o.host_id AS "hostId", o.kind, o.options, o.parks, o.took_over AS "tookOver", o.state, o.steps, o.park, o.failure,
   o.request_hash AS "requestHash", o.created_at AS "createdAt", o.started_at AS "startedAt",
   o.finished_at AS "finishedAt"`;
 
@@ -55,6 +55,7 @@ export function sandboxFrom(row: SandboxRow): Sandbox {
     tier: row.tier,
     hostId: hostId(row.hostId),
     generation: row.generation,
+    operationId: row.operationId === null ? null : operationId(row.operationId),
     desiredState: row.desiredState,
     observedState: row.observedState,
     containerId: row.containerId,
@@ -72,6 +73,9 @@ export function operationFrom(row: OperationRow): Operation {
     sandboxId: sandboxId(row.sandboxId),
     hostId: hostId(row.hostId),
     kind: row.kind,
+    options: row.options,
+    parks: row.parks,
+    tookOver: row.tookOver,
     state: row.state,
     steps: row.steps,
     park: row.park,

@@ -1,12 +1,15 @@
 import {
   DomainError,
-  needsStart,
+  type Correction,
+  type Failure,
   type HostId,
   type NewOperation,
   type NewSandbox,
   type OperationId,
+  type OperationRequest,
   type OwnerId,
   type Page,
+  type RequestedOperation,
   type Sandbox,
   type SandboxDesiredState,
   type SandboxId,
@@ -17,15 +20,14 @@ import {
 import type { Database, SqlRunner } from '../database.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
 import {
-  OPERATION_COLUMNS,
-  operationFrom,
-  SANDBOX_COLUMNS,
-  sandboxFrom,
-  type OperationRow,
-  type SandboxRow,
-} from './rows.js';
-
-const LIVE = `('pending', 'running', 'parked')`;
+  ensureNeeded,
+  keyReused,
+  LIVE,
+  refuseOtherRequest,
+  requestInTransaction,
+  withdrawInTransaction,
+} from './operation-requests.js';
+import { SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
 
 export class PostgresSandboxStore implements SandboxStore {
   constructor(private readonly database: Database) {}
@@ -52,8 +54,8 @@ export class PostgresSandboxStore implements SandboxStore {
         [sandbox.tenantId, sandbox.ownerId, sandbox.name],
       );
       if (!row) throw keyReused();
-      const withStart = await ensureStart(sql, row, start);
-      return { ...withStart, sandboxCreated: created.length > 0 };
+      const { created: operationCreated, ...needed } = await ensureNeeded(sql, sandboxFrom(row), start);
+      return { ...needed, operationCreated, sandboxCreated: created.length > 0 };
     });
   }
 
@@ -64,17 +66,25 @@ export class PostgresSandboxStore implements SandboxStore {
   ): Promise<SandboxWithStart> {
     return await this.database.transaction(async (sql) => {
       await refuseOtherRequest(sql, start);
-      const [row] = await sql<SandboxRow>(
-        `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s WHERE s.tenant_id = $1 AND s.id = $2 FOR UPDATE`,
-        [tenantId, id],
-      );
-      if (!row) throw notFound();
-      if (row.observedState === 'deleted') {
-        throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
-      }
-      const withStart = await ensureStart(sql, row, start);
-      return { ...withStart, sandboxCreated: false };
+      const sandbox = await locked(sql, tenantId, id);
+      const { created: operationCreated, ...needed } = await ensureNeeded(sql, sandbox, start);
+      return { ...needed, operationCreated, sandboxCreated: false };
     });
+  }
+
+  async requestOperation(
+    tenantId: TenantId,
+    id: SandboxId,
+    request: OperationRequest,
+  ): Promise<RequestedOperation> {
+    return await this.database.transaction(async (sql) => {
+      await refuseOtherRequest(sql, request);
+      return await requestInTransaction(sql, await locked(sql, tenantId, id), request);
+    });
+  }
+
+  async withdrawOperation(id: OperationId, failure: Failure): Promise<boolean> {
+    return await this.database.transaction((sql) => withdrawInTransaction(sql, id, failure));
   }
 
   async find(tenantId: TenantId, id: SandboxId): Promise<Sandbox | undefined> {
@@ -153,11 +163,35 @@ export class PostgresSandboxStore implements SandboxStore {
     seen: Parameters<SandboxStore['observeByOperation']>[2],
   ): Promise<boolean> {
     const rows = await this.database.query(
-      `UPDATE sandboxes s SET observed_state = $4, container_id = $5, failure = $6, updated_at = now()
+      `UPDATE sandboxes s SET observed_state = $4, container_id = $5, failure = $6,
+         desired_state = coalesce($7, s.desired_state), updated_at = now()
        WHERE s.id = $1 AND s.generation = $3 AND s.observed_state <> 'deleted'
          AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})
        RETURNING s.id`,
-      [id, operationId, seen.generation, seen.observedState, seen.containerId, json(seen.failure)],
+      [
+        id,
+        operationId,
+        seen.generation,
+        seen.observedState,
+        seen.containerId,
+        json(seen.failure),
+        seen.desiredState ?? null,
+      ],
+    );
+    return rows.length > 0;
+  }
+
+  async correctByOperation(
+    id: SandboxId,
+    operationId: OperationId,
+    correction: Correction,
+  ): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE sandboxes s SET image = coalesce($3, s.image), tier = coalesce($4, s.tier), updated_at = now()
+       WHERE s.id = $1
+         AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})
+       RETURNING s.id`,
+      [id, operationId, correction.image ?? null, correction.tier ?? null],
     );
     return rows.length > 0;
   }
@@ -181,49 +215,13 @@ export class PostgresSandboxStore implements SandboxStore {
   }
 }
 
-/** Under the row lock of the sandbox: the live operation if there is one, else a new start if the sandbox needs it. */
-async function ensureStart(
-  sql: SqlRunner,
-  row: SandboxRow,
-  start: Pick<NewOperation, 'id' | 'requestHash'>,
-): Promise<Omit<SandboxWithStart, 'sandboxCreated'>> {
-  const sandbox = sandboxFrom(row);
-  const [live] = await sql<OperationRow>(
-    `SELECT ${OPERATION_COLUMNS} FROM operations o WHERE o.sandbox_id = $1 AND o.state IN ${LIVE}`,
-    [row.id],
+async function locked(sql: SqlRunner, tenantId: TenantId, id: SandboxId): Promise<Sandbox> {
+  const [row] = await sql<SandboxRow>(
+    `SELECT ${SANDBOX_COLUMNS} FROM sandboxes s WHERE s.tenant_id = $1 AND s.id = $2 FOR UPDATE`,
+    [tenantId, id],
   );
-  if (live) return { sandbox, operation: operationFrom(live), operationCreated: false };
-  if (!needsStart(sandbox)) return { sandbox, operation: null, operationCreated: false };
-  const [created] = await sql<OperationRow>(
-    `INSERT INTO operations AS o (id, tenant_id, owner_id, sandbox_id, host_id, kind, state, steps, request_hash)
-     VALUES ($1, $2, $3, $4, $5, 'start', 'pending', '[]', $6) ON CONFLICT (id) DO NOTHING RETURNING ${OPERATION_COLUMNS}`,
-    [start.id, row.tenantId, row.ownerId, row.id, row.hostId, start.requestHash],
-  );
-  if (!created) {
-    // The same request was answered before by this operation, which has ended since.
-    const [ended] = await sql<OperationRow>(`SELECT ${OPERATION_COLUMNS} FROM operations o WHERE o.id = $1`, [
-      start.id,
-    ]);
-    return { sandbox, operation: ended ? operationFrom(ended) : null, operationCreated: false };
-  }
-  await sql(`UPDATE sandboxes SET desired_state = 'running', updated_at = now() WHERE id = $1`, [row.id]);
-  return { sandbox, operation: operationFrom(created), operationCreated: true };
-}
-
-/** The id of a start comes from the Idempotency-Key: under the same id only the same request may come again. */
-async function refuseOtherRequest(
-  sql: SqlRunner,
-  start: Pick<NewOperation, 'id' | 'requestHash'>,
-): Promise<void> {
-  const [before] = await sql<{ requestHash: string }>(
-    `SELECT request_hash AS "requestHash" FROM operations WHERE id = $1`,
-    [start.id],
-  );
-  if (before && before.requestHash !== start.requestHash) throw keyReused();
-}
-
-function keyReused(): DomainError {
-  return new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.');
+  if (!row) throw notFound();
+  return sandboxFrom(row);
 }
 
 function notFound(): DomainError {

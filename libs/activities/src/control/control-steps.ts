@@ -1,0 +1,117 @@
+import { Context } from '@temporalio/activity';
+import { DomainError, notStartedEnd, type Sandbox, type SandboxObservedState, type StepName } from '#domain';
+import type { ControlActivities, StepInput } from '../contract.js';
+import { withHeartbeat } from '../heartbeat.js';
+import { Backoff } from '../patience.js';
+import { recordedStep } from '../step.js';
+import type { ControlActivityPorts } from './control.activities.js';
+
+type ControlSteps = Pick<
+  ControlActivities,
+  'holdQueue' | 'awaitExecs' | 'withdrawExecs' | 'openQueue' | 'recordStopped' | 'recordDeleted'
+>;
+
+/** The steps of operations that touch rows and runs only. */
+export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
+  const { sandboxes } = ports;
+  const step = (name: StepName, input: StepInput, work: (sandbox: Sandbox) => Promise<void>) =>
+    recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId)));
+  return {
+    holdQueue: (input) =>
+      step('hold_queue', input, async (sandbox) => {
+        if (HELD[sandbox.observedState]) await observe(ports, input, sandbox, 'stopping');
+      }),
+
+    awaitExecs: (input) =>
+      withHeartbeat(() => step('await_execs', input, ({ id }) => untilNoneIsLive(ports, id, input.untilMs))),
+
+    withdrawExecs: (input) => step('withdraw_execs', input, ({ id }) => withdrawQueued(ports, id)),
+
+    openQueue: (input) =>
+      lastStep(ports, 'open_queue', input, async (sandbox) => {
+        await observe(ports, input, sandbox, 'running');
+        await continueQueue(ports, sandbox.id);
+      }),
+
+    recordStopped: (input) =>
+      lastStep(ports, 'record_stopped', input, async (sandbox) => {
+        await observe(ports, input, sandbox, sandbox.generation === 0 ? 'none' : 'stopped');
+      }),
+
+    recordDeleted: (input) =>
+      lastStep(ports, 'record_deleted', input, async (sandbox) => {
+        await observe(ports, input, { ...sandbox, containerId: null }, 'deleted');
+      }),
+  };
+}
+
+/** Where something may run that an operation is about to end. */
+const HELD: Readonly<Record<SandboxObservedState, boolean>> = {
+  none: false,
+  starting: true,
+  running: true,
+  degraded: true,
+  stopping: true,
+  stopped: false,
+  missing: false,
+  deleted: false,
+};
+
+/** The operation has succeeded with it. Repeated after a lost answer it changes nothing. */
+async function lastStep(
+  ports: ControlActivityPorts,
+  name: StepName,
+  input: StepInput,
+  work: (sandbox: Sandbox) => Promise<void>,
+): Promise<void> {
+  const { sandboxes, operations, wake } = ports;
+  if ((await operations.get(input.operationId)).state === 'succeeded') return;
+  await recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId)));
+  await operations.move(input.operationId, ['running'], 'succeeded');
+  wake.wake(`operation:${input.operationId}`);
+  wake.wake(`sandbox:${input.sandboxId}`);
+}
+
+async function observe(
+  { sandboxes, wake }: ControlActivityPorts,
+  input: StepInput,
+  { generation, containerId }: Sandbox,
+  observedState: SandboxObservedState,
+): Promise<void> {
+  const seen = { generation, containerId, observedState, failure: null };
+  await sandboxes.observeByOperation(input.sandboxId, input.operationId, seen);
+  wake.wake(`sandbox:${input.sandboxId}`);
+}
+
+async function continueQueue({ execs, runs }: ControlActivityPorts, id: Sandbox['id']): Promise<void> {
+  for (const exec of await execs.listStartable(id)) await runs.wakeExec(exec);
+}
+
+async function untilNoneIsLive(
+  { execs }: ControlActivityPorts,
+  id: Sandbox['id'],
+  untilMs: number,
+): Promise<void> {
+  const backoff = new Backoff();
+  for (;;) {
+    const live = (await execs.listUnended(id)).filter(({ state }) => state !== 'queued');
+    if (live.length === 0) return;
+    if (Date.now() > untilMs) {
+      throw new DomainError(
+        'invalid_state',
+        `${live.length} execs still ran when the time to wait was over.`,
+      );
+    }
+    await backoff.pause(Context.current().cancellationSignal);
+  }
+}
+
+async function withdrawQueued({ execs, runs, wake }: ControlActivityPorts, id: Sandbox['id']): Promise<void> {
+  const end = notStartedEnd({ code: 'sandbox_deleted', message: 'Its sandbox was deleted.' });
+  const queued = (await execs.listUnended(id)).filter(({ state }) => state === 'queued');
+  for (const exec of queued) {
+    if (await execs.end(exec.id, ['queued'], end)) wake.wake(`exec:${exec.id}`);
+    // Its run looks at the row and ends with it.
+    await runs.wakeExec(exec.id);
+  }
+}

@@ -1,0 +1,153 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { OPERATION_KINDS, planOperation, type Operation, type OperationKind, type StepName } from '#domain';
+import { LifecycleWorld } from '../../../test/fakes/lifecycle-world.js';
+import type { EngineCall } from '../../../test/fakes/memory-engine.js';
+
+let life: LifecycleWorld;
+
+beforeEach(async () => {
+  life = new LifecycleWorld();
+  await life.makeSandbox();
+});
+
+const stepsOf = (kind: OperationKind): StepName[] => planOperation(kind, {}).map(({ step }) => step);
+
+async function run(kind: OperationKind, times = 1): Promise<Operation> {
+  const operation = await life.request(kind);
+  for (const step of stepsOf(kind)) {
+    for (let time = 1; time <= times; time++) await life.attempt(step, operation);
+  }
+  return await life.world.operations.get(operation.id);
+}
+
+const AFTER: Record<
+  OperationKind,
+  { state: string; containers: number; volumes: number; generation: number }
+> = {
+  start: { state: 'running', containers: 1, volumes: 1, generation: 1 },
+  stop: { state: 'stopped', containers: 1, volumes: 1, generation: 1 },
+  restart: { state: 'running', containers: 1, volumes: 1, generation: 2 },
+  delete: { state: 'deleted', containers: 0, volumes: 0, generation: 1 },
+};
+
+function expectAfter(kind: OperationKind): void {
+  const { engine, sandbox } = life;
+  expect({
+    state: sandbox.observedState,
+    containers: engine.containers.size,
+    volumes: engine.volumes.size,
+    generation: sandbox.generation,
+  }).toEqual(AFTER[kind]);
+}
+
+describe('the steps of an operation', () => {
+  it.each(OPERATION_KINDS)('of kind %s have the same effect when each is taken twice', async (kind) => {
+    if (kind !== 'start') await run('start');
+    const operation = await run(kind, 2);
+    expect(operation).toMatchObject({ state: 'succeeded', failure: null });
+    expect(operation.steps.map(({ name, state }) => [name, state])).toEqual(
+      stepsOf(kind).map((step) => [step, 'succeeded']),
+    );
+    expectAfter(kind);
+  });
+
+  it.each([
+    ['start', 'create_container', 'createContainer'],
+    ['start', 'start_container', 'startContainer'],
+    ['start', 'await_runner', 'connect'],
+    ['restart', 'stop_container', 'stopContainer'],
+    ['delete', 'remove_containers', 'removeContainers'],
+    ['delete', 'remove_storage', 'removeStorage'],
+  ] as const)('of kind %s: %s goes on where an answer was lost', async (kind, failing, call) => {
+    if (kind !== 'start') await run('start');
+    const operation = await life.request(kind);
+    for (const step of stepsOf(kind)) {
+      if (step === failing) {
+        life.engine.failsNext(call as EngineCall);
+        await expect(life.attempt(step, operation)).rejects.toMatchObject({ type: 'container_failed' });
+        const row = await life.world.operations.get(operation.id);
+        expect(row.steps.at(-1)).toMatchObject({ name: step, state: 'failed', attempts: 1 });
+      }
+      await life.attempt(step, operation);
+    }
+    expect((await life.world.operations.get(operation.id)).state).toBe('succeeded');
+    expectAfter(kind);
+  });
+
+  it.each(OPERATION_KINDS)('of kind %s touch nothing once the operation has ended', async (kind) => {
+    if (kind !== 'start') await run('start');
+    const operation = await life.request(kind);
+    await life.world.operations.move(operation.id, ['pending'], 'canceled');
+    const before = [life.sandbox, life.engine.calls.length];
+    const undos = ['discard_container', 'observe_container'] as const;
+    for (const task of [...stepsOf(kind), ...undos]) {
+      await expect(life.attempt(task, operation)).rejects.toMatchObject({ type: 'invalid_state' });
+    }
+    expect([life.sandbox, life.engine.calls.length]).toEqual(before);
+  });
+
+  it('end what runs and leave what waits, except where the sandbox is deleted', async () => {
+    const [running, waiting] = ['01', '02'].map(
+      (end) => `0190b0a0-0000-7000-8000-0000000000${end}`,
+    ) as never[];
+    await run('start');
+    for (const id of [running, waiting]) await life.exec(String(id));
+    await life.world.run(running as never);
+    const { execs } = life.world;
+    await run('stop');
+    expect((await execs.get(running as never)).state).toBe('failed');
+    expect((await execs.get(waiting as never)).state).toBe('queued');
+    await run('delete');
+    expect(await execs.get(waiting as never)).toMatchObject({
+      state: 'not_started',
+      failure: { code: 'sandbox_deleted' },
+    });
+  });
+});
+
+describe('the undoing of an operation', () => {
+  async function begun(kind: OperationKind, last: StepName): Promise<Operation> {
+    const operation = await life.request(kind);
+    for (const step of stepsOf(kind)) {
+      await life.attempt(step, operation);
+      if (step === last) break;
+    }
+    return operation;
+  }
+
+  async function undone(operation: Operation, ...undos: ('discard_container' | 'observe_container')[]) {
+    for (const undo of undos) for (let time = 1; time <= 2; time++) await life.attempt(undo, operation);
+    return life.sandbox;
+  }
+
+  it('of a start leaves no container behind, and a sandbox that may be started again', async () => {
+    const operation = await begun('start', 'await_runner');
+    const sandbox = await undone(operation, 'discard_container', 'observe_container');
+    expect(sandbox).toMatchObject({ observedState: 'stopped', desiredState: 'stopped' });
+    expect(life.engine.containers.size).toBe(0);
+    expect(life.engine.volumes.size).toBe(1);
+  });
+
+  it('of a hold gives the sandbox back as it runs', async () => {
+    await run('start');
+    const operation = await begun('stop', 'hold_queue');
+    expect(life.sandbox).toMatchObject({ observedState: 'stopping', desiredState: 'stopped' });
+    const sandbox = await undone(operation, 'observe_container');
+    expect(sandbox).toMatchObject({ observedState: 'running', desiredState: 'running' });
+  });
+
+  it('does not take the container of another operation', async () => {
+    await run('start');
+    const operation = await begun('restart', 'hold_queue');
+    await undone(operation, 'discard_container', 'observe_container');
+    expect(life.engine.containers.size).toBe(1);
+    expect(life.sandbox.observedState).toBe('running');
+  });
+
+  it('of a delete says that the sandbox is stopped, when its container is gone already', async () => {
+    await run('start');
+    const operation = await begun('delete', 'remove_containers');
+    const sandbox = await undone(operation, 'observe_container');
+    expect(sandbox).toMatchObject({ observedState: 'stopped', desiredState: 'stopped' });
+  });
+});

@@ -1,0 +1,62 @@
+import type { ErrorCode } from './errors.js';
+import type { Park } from './operation.js';
+import type { StepName } from './operation.plan.js';
+
+/** What a person needs to decide a parked run, the same in our API, in the CLI and in Temporal's Web UI. */
+export interface ParkAdvice {
+  /** What to look at before deciding. */
+  readonly check: string;
+  readonly retry: Calls;
+  readonly abort: Calls;
+}
+
+/** One decision, by each of the ways to send it. */
+interface Calls {
+  readonly curl: string;
+  readonly cli: string;
+  readonly temporal: string;
+}
+
+const CHECK_BY_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  dependency_unavailable: '`berth doctor`: which part does not answer, and since when.',
+  host_lost: 'Whether the worker of the host runs and reaches Temporal; nothing is done elsewhere meanwhile.',
+  image_missing: '`docker image ls` on the host. Import the image, or retry with `{"image": "…"}`.',
+  disk_pressure: 'Free space on the host: `df -h`, `docker system df`.',
+  internal: 'The log of the worker at the time of the failure.',
+};
+
+const CHECK_BY_STEP: Readonly<Record<StepName, string>> = {
+  hold_queue: 'Whether Postgres answers.',
+  await_execs: 'The execs that still run: cancel them, or retry to wait for them again.',
+  withdraw_execs: 'Whether Postgres and Temporal answer.',
+  stop_container: '`docker inspect` of the container: does it end when it is stopped by hand?',
+  drain_execs: 'The execs that have not ended, and the volume of the spool (`docker volume ls`).',
+  record_stopped: 'Whether Postgres answers.',
+  prepare_storage: 'Free space of the engine, and whether a volume of that name belongs to somebody else.',
+  create_container: '`docker ps -a`: whether a container of that name belongs to somebody else.',
+  start_container: 'The words of the engine above; the tier and the runtime of the sandbox.',
+  await_runner: '`docker logs` of the container: the platform of the image, and why it ended.',
+  open_queue: 'Whether Postgres and Temporal answer.',
+  remove_containers: '`docker ps -a` for the containers of this sandbox: what keeps them?',
+  remove_storage: 'Which container still uses the volumes: `docker ps -a --filter volume=…`.',
+  record_deleted: 'Whether Postgres answers.',
+};
+
+export function parkAdvice(
+  operationId: string,
+  { step, parkNo, failure }: Pick<Park, 'step' | 'parkNo' | 'failure'>,
+): ParkAdvice {
+  const decision = JSON.stringify({ step, parkNo });
+  const callsOf = (name: 'retry' | 'abort'): Calls => ({
+    curl: `curl -X POST -H "X-Admin-Secret: $BERTH_ADMIN_SECRET" -H "Content-Type: application/json" -d '${decision}' $BERTH_URL/v1/operations/${operationId}/${name}`,
+    cli: `berth op ${name} ${operationId}`,
+    temporal: `temporal workflow signal --workflow-id operation:${operationId} --name ${name} --input '${decision}'`,
+  });
+  const byCode: Readonly<Record<string, string>> = CHECK_BY_CODE;
+  const byStep: Readonly<Record<string, string>> = CHECK_BY_STEP;
+  return {
+    check: byCode[failure.code] ?? byStep[step] ?? 'The log of the worker at the time of the failure.',
+    retry: callsOf('retry'),
+    abort: callsOf('abort'),
+  };
+}

@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  ERROR_CODES,
+  OPERATION_KINDS,
+  OPERATION_PLANS,
+  parkAdvice,
+  planOperation,
+  undosOf,
+} from './index.js';
+
+const stepsOf = (kind: (typeof OPERATION_KINDS)[number]): string[] =>
+  planOperation(kind, {}).map(({ step }) => step);
+
+describe('the plan of an operation', () => {
+  it.each(OPERATION_KINDS)('of kind %s names each step once', (kind) => {
+    expect(new Set(stepsOf(kind)).size).toBe(stepsOf(kind).length);
+  });
+
+  it.each(['stop', 'restart', 'delete'] as const)(
+    'of kind %s holds the queue before it ends anything, and drains before it goes on',
+    (kind) => {
+      const steps = stepsOf(kind);
+      expect(steps[0]).toBe('hold_queue');
+      expect(steps.indexOf('drain_execs')).toBe(steps.indexOf('stop_container') + 1);
+    },
+  );
+
+  it('deletes the spool only after it was drained, and the row last', () => {
+    expect(stepsOf('delete').slice(-4)).toEqual([
+      'drain_execs',
+      'remove_containers',
+      'remove_storage',
+      'record_deleted',
+    ]);
+  });
+
+  it('waits for execs where that was asked for, before anything is ended', () => {
+    const steps = planOperation('restart', { running: 'wait' }).map(({ step }) => step);
+    expect(steps.indexOf('await_execs')).toBe(steps.indexOf('stop_container') - 1);
+    expect(stepsOf('restart')).not.toContain('await_execs');
+  });
+});
+
+describe('what is left to undo', () => {
+  it.each(OPERATION_KINDS)('after the first step of a %s ends with a look at the engine', (kind) => {
+    for (let begun = 1; begun <= planOperation(kind, {}).length; begun++) {
+      expect(undosOf(planOperation(kind, {}), begun).at(-1)).toBe('observe_container');
+    }
+  });
+
+  it('is nothing before the first step', () => {
+    expect(undosOf(planOperation('start', {}), 0)).toEqual([]);
+  });
+
+  it('is the container from the moment on when it may be there', () => {
+    const plan = planOperation('restart', {});
+    const made = plan.findIndex(({ step }) => step === 'create_container');
+    expect(undosOf(plan, made)).toEqual(['observe_container']);
+    expect(undosOf(plan, made + 1)).toEqual(['discard_container', 'observe_container']);
+  });
+});
+
+describe('the advice at a parked run', () => {
+  it('says what to check for every step and code, and names the park in each call', () => {
+    const steps = OPERATION_KINDS.flatMap((kind) => OPERATION_PLANS[kind].map(({ step }) => step));
+    for (const step of steps) {
+      for (const code of ERROR_CODES) {
+        const advice = parkAdvice('id-1', { step, parkNo: 3, failure: { code, message: 'no' } });
+        expect(advice.check.length).toBeGreaterThan(10);
+        for (const calls of [advice.retry, advice.abort]) {
+          expect(calls.cli).toMatch(/^berth op (retry|abort) id-1$/);
+          for (const call of [calls.curl, calls.temporal]) {
+            expect(call).toContain(JSON.stringify({ step, parkNo: 3 }));
+            expect(call).toContain('id-1');
+          }
+        }
+      }
+    }
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  decideNeed,
+  decideRequest,
+  OPERATION_KINDS,
+  OPERATION_TRANSITIONS,
+  liveStates,
+  SANDBOX_ACTIONS,
+  SANDBOX_TRANSITIONS,
+  type OperationKind,
+  type OperationOptions,
+  type OperationState,
+  type RequestDecision,
+  type SandboxObservedState,
+} from './index.js';
+
+const OBSERVED = Object.keys(SANDBOX_TRANSITIONS) as SandboxObservedState[];
+const LIVE = liveStates(OPERATION_TRANSITIONS);
+const held = (kind: OperationKind, state: OperationState, options: OperationOptions = {}) => ({
+  kind,
+  state,
+  options,
+});
+const asked = (kind: OperationKind, options: OperationOptions = {}) => ({ kind, options });
+
+describe('a request for an operation', () => {
+  it('on a sandbox that nothing holds is the whole table', () => {
+    const table: Record<SandboxObservedState, Record<OperationKind, RequestDecision>> = {
+      none: { start: 'create', stop: 'nothing', restart: 'create', delete: 'create' },
+      starting: { start: 'not_allowed', stop: 'create', restart: 'create', delete: 'create' },
+      running: { start: 'nothing', stop: 'create', restart: 'create', delete: 'create' },
+      degraded: { start: 'not_allowed', stop: 'create', restart: 'create', delete: 'create' },
+      stopping: { start: 'not_allowed', stop: 'create', restart: 'create', delete: 'create' },
+      stopped: { start: 'create', stop: 'nothing', restart: 'create', delete: 'create' },
+      missing: { start: 'create', stop: 'create', restart: 'create', delete: 'create' },
+      deleted: { start: 'deleted', stop: 'deleted', restart: 'deleted', delete: 'nothing' },
+    };
+    for (const observedState of OBSERVED) {
+      for (const kind of OPERATION_KINDS) {
+        const decided = decideRequest({ observedState }, undefined, asked(kind));
+        expect([observedState, kind, decided]).toEqual([observedState, kind, table[observedState][kind]]);
+      }
+    }
+  });
+
+  it('is created exactly where the table of actions shows it', () => {
+    for (const observedState of OBSERVED) {
+      for (const kind of OPERATION_KINDS) {
+        const created = decideRequest({ observedState }, undefined, asked(kind)) === 'create';
+        expect(created).toBe(SANDBOX_ACTIONS[observedState].includes(kind));
+      }
+    }
+  });
+
+  it('that a live run does already is answered by that run', () => {
+    for (const kind of OPERATION_KINDS) {
+      for (const state of LIVE) {
+        expect(decideRequest({ observedState: 'running' }, held(kind, state), asked(kind))).toBe('join');
+      }
+    }
+  });
+
+  it('that differs from the live run in what it says is another one', () => {
+    const live = held('restart', 'running');
+    expect(decideRequest({ observedState: 'running' }, live, asked('restart', { running: 'end' }))).toBe(
+      'join',
+    );
+    for (const options of [{ running: 'wait' }, { running: 'wait', waitSeconds: 1 }] as const) {
+      const decided = decideRequest({ observedState: 'running' }, live, asked('restart', options));
+      expect(decided).toBe('in_progress');
+    }
+  });
+
+  it('takes over from another run only as a stop or a delete, and only while that is parked', () => {
+    for (const live of OPERATION_KINDS) {
+      for (const state of LIVE) {
+        for (const kind of OPERATION_KINDS.filter((one) => one !== live)) {
+          const decided = decideRequest({ observedState: 'starting' }, held(live, state), asked(kind));
+          const mayTake = state === 'parked' && (kind === 'stop' || kind === 'delete');
+          expect([live, state, kind, decided]).toEqual([
+            live,
+            state,
+            kind,
+            mayTake ? 'take_over' : 'in_progress',
+          ]);
+        }
+      }
+    }
+  });
+});
+
+describe('the need of a running sandbox', () => {
+  it('starts it where nothing leads there, and never replaces what may hold commands', () => {
+    const table: Record<SandboxObservedState, RequestDecision> = {
+      none: 'create',
+      starting: 'nothing',
+      running: 'nothing',
+      degraded: 'nothing',
+      stopping: 'nothing',
+      stopped: 'create',
+      missing: 'create',
+      deleted: 'deleted',
+    };
+    for (const observedState of OBSERVED) {
+      expect([observedState, decideNeed({ observedState }, undefined)]).toEqual([
+        observedState,
+        table[observedState],
+      ]);
+    }
+  });
+
+  it('waits for a run that ends with it running, and is refused by one that does not', () => {
+    for (const state of LIVE) {
+      expect(decideNeed({ observedState: 'stopped' }, held('start', state))).toBe('join');
+      expect(decideNeed({ observedState: 'stopping' }, held('restart', state))).toBe('join');
+      expect(decideNeed({ observedState: 'running' }, held('stop', state))).toBe('in_progress');
+      expect(decideNeed({ observedState: 'stopped' }, held('delete', state))).toBe('in_progress');
+    }
+  });
+});

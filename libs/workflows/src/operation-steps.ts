@@ -1,0 +1,67 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { ControlActivities, HostActivities } from '#activities';
+import { limits, type StepName, type Undo } from '#domain';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, type OperationInput } from './contract.js';
+
+/** How often is for the Activity to say, which knows a failure of the step from an attempt that was lost with its worker. */
+const STEP_RETRY = { initialInterval: '500ms', maximumInterval: '5s' } as const;
+const HEARTBEAT_TIMEOUT = '12s';
+/** For an Activity that ends at a time of its own. */
+const SPARE_MS = 60_000;
+
+export const controlActivities = (): ControlActivities =>
+  proxyActivities<ControlActivities>({ taskQueue: CONTROL_TASK_QUEUE, startToCloseTimeout: '30s' });
+
+/** How each step of a plan is done. */
+export function stepActivities(input: OperationInput): Readonly<Record<StepName, () => Promise<void>>> {
+  const control = controlActivities();
+  const host = hostActivities(input, limits.STEP_MS_MAX);
+  const ref = { operationId: input.operationId, sandboxId: input.sandboxId };
+  return {
+    hold_queue: () => control.holdQueue(ref),
+    await_execs: () => awaitExecs(input),
+    withdraw_execs: () => control.withdrawExecs(ref),
+    stop_container: () => host.stopContainer(ref),
+    drain_execs: () => host.drainExecs(ref),
+    record_stopped: () => control.recordStopped(ref),
+    prepare_storage: () => host.prepareStorage(ref),
+    create_container: () => host.createContainer(ref),
+    start_container: () => host.startContainer(ref),
+    await_runner: () => host.awaitRunner(ref),
+    open_queue: () => control.openQueue(ref),
+    remove_containers: () => host.removeContainers(ref),
+    remove_storage: () => host.removeStorage(ref),
+    record_deleted: () => control.recordDeleted(ref),
+  };
+}
+
+/** How each undo is done. A run must end, so an undo does not wait for its host as long as a step does. */
+export function undoActivities(input: OperationInput): Readonly<Record<Undo, () => Promise<void>>> {
+  const host = hostActivities(input, limits.UNDO_MS_MAX);
+  const ref = { operationId: input.operationId, sandboxId: input.sandboxId };
+  return {
+    discard_container: () => host.discardContainer(ref),
+    observe_container: () => host.observeContainer(ref),
+  };
+}
+
+function hostActivities({ hostId }: OperationInput, scheduleToCloseTimeout: number): HostActivities {
+  return proxyActivities<HostActivities>({
+    taskQueue: hostTaskQueue(hostId),
+    startToCloseTimeout: '15m',
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    scheduleToCloseTimeout,
+    retry: STEP_RETRY,
+  });
+}
+
+/** A deploy ends an attempt and not the waiting, so attempts are not counted here. */
+async function awaitExecs({ operationId, sandboxId, options }: OperationInput): Promise<void> {
+  const waitMs = (options?.waitSeconds ?? limits.EXECS_WAIT_SECONDS_DEFAULT) * 1_000;
+  const { awaitExecs: wait } = proxyActivities<ControlActivities>({
+    taskQueue: CONTROL_TASK_QUEUE,
+    startToCloseTimeout: waitMs + SPARE_MS,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  });
+  await wait({ operationId, sandboxId, untilMs: Date.now() + waitMs });
+}

@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { describe, expect, it, jest } from '@jest/globals';
+import { BASE_IMAGE } from '../../scripts/launcher/base-image.js';
+import { runningStack } from '../stack/running-stack.js';
+import { call } from './api-client.js';
+
+jest.setTimeout(120_000);
+
+const STEP = 'prepare_storage';
+const DECISION = { step: STEP, parkNo: 1 };
+const CORRECTED = { ...DECISION, input: { image: BASE_IMAGE } };
+
+interface OperationBody {
+  readonly id: string;
+  readonly kind: string;
+  readonly sandboxId: string;
+  readonly state: string;
+  readonly steps: { readonly name: string; readonly attempts: number }[];
+}
+
+/** A start that waits for a decision, because its image is nowhere. */
+async function parkedStart(): Promise<OperationBody> {
+  const body = { owner: `u-${randomUUID().slice(0, 8)}`, image: `berth/no-such-${randomUUID()}:1` };
+  const made = await call<{ operation: OperationBody }>('POST', '/v1/sandboxes?wait=60', { body });
+  expect(made.body.operation).toMatchObject({
+    state: 'parked',
+    park: {
+      ...DECISION,
+      failure: { code: 'image_missing' },
+      check: expect.stringContaining('docker image ls'),
+    },
+  });
+  return made.body.operation;
+}
+
+async function waited(id: string, state: string): Promise<OperationBody> {
+  const { body } = await call<OperationBody>('GET', `/v1/operations/${id}?wait=60`);
+  expect(body).toMatchObject({ state });
+  return body;
+}
+
+type Way = (operationId: string, signal: 'retry' | 'abort', decision: object) => Promise<void>;
+
+const byOurApi: Way = async (id, signal, body) => {
+  const { status } = await call('POST', `/v1/operations/${id}/${signal}`, { body });
+  expect([202, 409]).toContain(status);
+};
+
+const byTemporalCli: Way = async (id, signal, decision) => {
+  const { processes, temporalAddress } = runningStack() as ReturnType<typeof runningStack> & {
+    readonly processes: { readonly temporal: { readonly command: string } };
+  };
+  const [program = 'temporal'] = processes.temporal.command.split(' ');
+  const where = ['--address', temporalAddress, '--workflow-id', `operation:${id}`];
+  const what = ['--name', signal, '--input', JSON.stringify(decision)];
+  await promisify(execFile)(program, ['workflow', 'signal', ...where, ...what]);
+};
+
+/** What the form in Temporal's Web UI sends, with the token that its page was given. */
+const byWebUi: Way = async (id, signal, decision) => {
+  const { temporalUiUrl } = runningStack() as unknown as { readonly temporalUiUrl: string };
+  const page = await fetch(new URL('/api/v1/settings', temporalUiUrl));
+  const cookie = page.headers.get('set-cookie')?.split(';')[0] ?? '';
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const workflowId = `operation:${id}`;
+  const path = `/api/v1/namespaces/default/workflows/${encodeURIComponent(workflowId)}/signal/${signal}`;
+  const sent = await fetch(new URL(path, temporalUiUrl), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', cookie, 'x-csrf-token': cookie.split('=')[1] ?? '' },
+    body: JSON.stringify({
+      signalName: signal,
+      workflowExecution: { workflowId },
+      input: {
+        payloads: [{ metadata: { encoding: base64('json/plain') }, data: base64(JSON.stringify(decision)) }],
+      },
+    }),
+  });
+  if (!sent.ok) throw new Error(`The Web UI answered ${sent.status}: ${await sent.text()}`);
+};
+
+describe.each([
+  ['our API', byOurApi],
+  ['the CLI of Temporal', byTemporalCli],
+  ['the Web UI of Temporal', byWebUi],
+] as const)('a parked run, decided by %s', (_name, send) => {
+  it('goes on from its step, once, with what was corrected', async () => {
+    const { id, sandboxId } = await parkedStart();
+    await send(id, 'retry', { ...DECISION, parkNo: 7 });
+    for (let time = 1; time <= 2; time++) await send(id, 'retry', CORRECTED);
+    const operation = await waited(id, 'succeeded');
+    expect(operation.steps[0]).toMatchObject({ name: STEP, attempts: 2 });
+    const { body } = await call('GET', `/v1/sandboxes/${sandboxId}`);
+    expect(body).toMatchObject({ image: BASE_IMAGE, observedState: 'running', generation: 1 });
+    await send(id, 'abort', DECISION);
+    expect((await call('GET', `/v1/operations/${id}`)).body).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('is undone and ends, and its sandbox may be asked for something else', async () => {
+    const { id, sandboxId } = await parkedStart();
+    await send(id, 'abort', { step: 'another', parkNo: 1 });
+    for (let time = 1; time <= 2; time++) await send(id, 'abort', DECISION);
+    await waited(id, 'canceled');
+    const { body } = await call('GET', `/v1/sandboxes/${sandboxId}`);
+    expect(body).toMatchObject({ observedState: 'none', desiredState: 'stopped' });
+    const removed = await call<{ operation: OperationBody }>('DELETE', `/v1/sandboxes/${sandboxId}?wait=60`);
+    expect(removed.body.operation).toMatchObject({ state: 'succeeded' });
+  });
+});
+
+describe('parked runs', () => {
+  it('are listed, and lose their sandbox to a delete', async () => {
+    const { id, sandboxId } = await parkedStart();
+    const listed = await call<{ items: OperationBody[] }>('GET', '/v1/operations?state=parked&limit=200');
+    expect(listed.body.items.map((one) => one.id)).toContain(id);
+    const refused = await call('POST', `/v1/sandboxes/${sandboxId}/restart`);
+    expect(refused).toMatchObject({ status: 409, body: { operationId: id, state: 'parked' } });
+    const { body } = await call<{ operation: OperationBody }>('DELETE', `/v1/sandboxes/${sandboxId}?wait=60`);
+    expect(body.operation).toMatchObject({ kind: 'delete', state: 'succeeded' });
+    expect((await waited(id, 'canceled')).id).toBe(id);
+    await byTemporalCli(id, 'retry', CORRECTED).catch(() => undefined);
+    expect((await call('GET', `/v1/sandboxes/${sandboxId}`)).body).toMatchObject({
+      observedState: 'deleted',
+    });
+  });
+});

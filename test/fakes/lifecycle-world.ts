@@ -1,0 +1,126 @@
+import { asyncLocalStorage, Context } from '@temporalio/activity';
+import {
+  createControlActivities,
+  createHostActivities,
+  type ControlActivities,
+  type HostActivities,
+} from '#activities';
+import {
+  hostId,
+  operationId,
+  ownerId,
+  sandboxId,
+  tenantId,
+  type Operation,
+  type OperationKind,
+  type Sandbox,
+  type StepName,
+  type SweepStore,
+  type Undo,
+} from '#domain';
+import { uuidv7 } from 'uuidv7';
+import { MemoryEngine } from './memory-engine.js';
+import { MemoryWorld } from './memory-world.js';
+
+const TENANT = tenantId('default');
+const OWNER = ownerId('u1');
+const SILENT = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+const NO_SWEEPS: SweepStore = {
+  listUnstarted: async () => await Promise.resolve([]),
+  takeUnverified: async () => await Promise.resolve([]),
+  takeCanceling: async () => await Promise.resolve([]),
+  listStranded: async () => await Promise.resolve([]),
+  forgetKeys: async () => await Promise.resolve(0),
+};
+
+/** The Activities of a worker over memory, to run the steps of operations one by one as a Workflow would. */
+export class LifecycleWorld {
+  readonly world = new MemoryWorld();
+  readonly engine = new MemoryEngine();
+  readonly sandboxId = sandboxId(uuidv7());
+  private readonly activities: ControlActivities & HostActivities;
+
+  constructor() {
+    const { sandboxes, operations, execs, wakes: wake, workflows: runs } = this.world;
+    const supervisor = {
+      // What a supervision does with an exec whose container has ended.
+      join: (exec: { id: Parameters<typeof execs.get>[0] }) =>
+        ({ ended: this.world.end(exec.id, { state: 'failed', exitCode: null }) }) as never,
+      continueQueue: async () => await Promise.resolve(),
+    };
+    this.activities = {
+      ...createControlActivities({
+        sandboxes,
+        operations,
+        execs,
+        sweeps: NO_SWEEPS,
+        wake,
+        runs,
+        log: SILENT,
+      }),
+      ...createHostActivities({ sandboxes, operations, execs, engine: this.engine, supervisor, wake }),
+    };
+  }
+
+  /** A sandbox without a container, held by nothing. */
+  async makeSandbox(): Promise<void> {
+    const scope = { tenantId: TENANT, ownerId: OWNER };
+    const { operation } = await this.world.sandboxes.ensureStarted(
+      { ...scope, id: this.sandboxId, name: 's', image: 'i', tier: 'small', hostId: hostId('local') },
+      { ...scope, id: operationId(uuidv7()), sandboxId: this.sandboxId, kind: 'start', requestHash: 'h' },
+    );
+    if (operation) await this.world.operations.move(operation.id, ['pending'], 'canceled');
+  }
+
+  async request(kind: OperationKind): Promise<Operation> {
+    const { operation } = await this.world.sandboxes.requestOperation(TENANT, this.sandboxId, {
+      id: operationId(uuidv7()),
+      requestHash: 'h',
+      kind,
+      options: {},
+      parks: true,
+    });
+    if (!operation) throw new TypeError(`A ${kind} was not needed.`);
+    return operation;
+  }
+
+  async exec(id: string): Promise<void> {
+    await this.world.execs.create({
+      id: id as never,
+      tenantId: TENANT,
+      ownerId: OWNER,
+      sandboxId: this.sandboxId,
+      request: { argv: ['true'], queueTimeoutSeconds: 1 } as never,
+      requestHash: id,
+    });
+  }
+
+  /** One attempt of a step or an undo. */
+  async attempt(task: StepName | Undo, { id }: Operation): Promise<void> {
+    const name = task.replaceAll(/_(\w)/g, (_match, letter: string) => letter.toUpperCase());
+    const run = this.activities[name as 'holdQueue'];
+    await inContext(() => run({ operationId: id, sandboxId: this.sandboxId }));
+  }
+
+  get sandbox(): Sandbox {
+    const row = this.world.sandboxes.rows.get(this.sandboxId);
+    if (!row) throw new TypeError('There is no sandbox.');
+    return row;
+  }
+}
+
+/** As within a Temporal worker, as far as steps look at it: heartbeats go nowhere, nothing is canceled. */
+async function inContext<T>(work: () => Promise<T>): Promise<T> {
+  const context = Object.create(Context.prototype) as Context;
+  Object.defineProperties(context, {
+    cancellationSignal: { value: new AbortController().signal },
+    heartbeatFn: { value: quiet },
+    heartbeat: { value: quiet },
+    info: { value: { attempt: 1 } },
+  });
+  return await asyncLocalStorage.run(context, work);
+}
+
+function quiet(): void {
+  // Nobody listens.
+}

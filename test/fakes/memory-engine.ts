@@ -1,0 +1,121 @@
+import {
+  DomainError,
+  type ContainerEngine,
+  type ContainerSpec,
+  type ContainerView,
+  type RunnerConnection,
+  type SandboxId,
+  type SandboxRef,
+} from '#domain';
+
+type Container = ContainerSpec & { readonly id: string; state: ContainerView['state'] };
+export type EngineCall =
+  | 'prepareStorage'
+  | 'createContainer'
+  | 'startContainer'
+  | 'connect'
+  | 'stopContainer'
+  | 'removeContainers'
+  | 'removeStorage';
+
+/** Containers and volumes as names in memory. `failsNext` answers as an engine whose answer came too late: after the effect. */
+export class MemoryEngine implements ContainerEngine {
+  readonly containers = new Map<string, Container>();
+  readonly volumes = new Set<SandboxId>();
+  /** Every call that may change something, in order. */
+  readonly calls: EngineCall[] = [];
+  private readonly failing = new Set<EngineCall>();
+
+  failsNext(call: EngineCall): void {
+    this.failing.add(call);
+  }
+
+  async prepareStorage(spec: ContainerSpec): Promise<void> {
+    this.volumes.add(spec.sandboxId);
+    await this.answer('prepareStorage');
+  }
+
+  async createContainer(spec: ContainerSpec): Promise<{ containerId: string }> {
+    const name = nameOf(spec);
+    const container = this.containers.get(name) ?? { ...spec, id: `id-of-${name}`, state: 'created' };
+    this.containers.set(name, container);
+    this.removeUpTo({ ...spec, generation: spec.generation - 1 });
+    await this.answer('createContainer');
+    return { containerId: container.id };
+  }
+
+  async startContainer(containerId: string): Promise<void> {
+    for (const container of this.containers.values()) {
+      if (container.id === containerId) container.state = 'running';
+    }
+    await this.answer('startContainer');
+  }
+
+  async stopContainer(ref: SandboxRef): Promise<void> {
+    const container = this.containers.get(nameOf(ref));
+    if (container && container.state !== 'created') container.state = 'exited';
+    await this.answer('stopContainer');
+  }
+
+  async removeContainers(ref: SandboxRef): Promise<void> {
+    this.removeUpTo(ref);
+    await this.answer('removeContainers');
+  }
+
+  async removeStorage(sandboxId: SandboxId): Promise<void> {
+    this.volumes.delete(sandboxId);
+    await this.answer('removeStorage');
+  }
+
+  async inspect({ sandboxId, generation }: SandboxRef): Promise<ContainerView> {
+    const container = this.containers.get(nameOf({ sandboxId, generation }));
+    return await Promise.resolve({
+      sandboxId,
+      generation,
+      containerId: container?.id ?? null,
+      state: container?.state ?? 'missing',
+      oomKilled: false,
+      exitCode: container?.state === 'exited' ? 0 : null,
+      startedAt: null,
+    });
+  }
+
+  async connect(ref: SandboxRef): Promise<RunnerConnection> {
+    const { state } = await this.inspect(ref);
+    if (state !== 'running') throw new DomainError('runner_unreachable', `The container is ${state}.`);
+    await this.answer('connect');
+    const connection: Partial<RunnerConnection> = { list: async () => await Promise.resolve([]) };
+    return connection as RunnerConnection;
+  }
+
+  async drain(): Promise<RunnerConnection> {
+    return await Promise.reject(new DomainError('spool_corrupt', 'There are no spools in memory.'));
+  }
+
+  async list(): Promise<ContainerView[]> {
+    return await Promise.all([...this.containers.values()].map((container) => this.inspect(container)));
+  }
+
+  async watch(_listener: (view: ContainerView) => void, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
+
+  async version(): Promise<string> {
+    return await Promise.resolve('memory');
+  }
+
+  private removeUpTo({ sandboxId, generation }: SandboxRef): void {
+    for (const [name, container] of this.containers) {
+      if (container.sandboxId === sandboxId && container.generation <= generation)
+        this.containers.delete(name);
+    }
+  }
+
+  private async answer(call: EngineCall): Promise<void> {
+    await Promise.resolve();
+    this.calls.push(call);
+    if (this.failing.delete(call)) throw new DomainError('container_failed', `The engine failed to ${call}.`);
+  }
+}
+
+const nameOf = ({ sandboxId, generation }: SandboxRef): string => `${sandboxId}-g${generation}`;
