@@ -43,6 +43,7 @@ import { SuperRestartController } from './super/super-restart.controller.js';
 import { TerminalGateway } from './terminal/terminal.gateway.js';
 import * as tokens from './tokens.js';
 import { Draining } from './waiting/draining.js';
+import { FairTurns } from './waiting/fair-turns.js';
 import { LongPoll } from './waiting/long-poll.js';
 
 export const CONTROLLERS: readonly Type[] = [
@@ -81,6 +82,7 @@ const SERVICES: readonly Provider[] = [
   TerminalGateway,
   HealthService,
   LongPoll,
+  FairTurns,
   Draining,
   FailedAuthentications,
   RateLimits,

@@ -22,6 +22,7 @@ import { idFor, requestHashOf } from '../http/request-identity.js';
 import { OperationLauncher } from '../operations/operation-launcher.js';
 import { SandboxStarter, type StartedSandbox } from '../sandboxes/sandbox-starter.js';
 import { EXEC_STORE, WAKE_SENDER, WORKFLOWS } from '../tokens.js';
+import { FairTurns } from '../waiting/fair-turns.js';
 import { LongPoll } from '../waiting/long-poll.js';
 import { ExecLauncher } from './exec-launcher.js';
 import { execRequestOf, inlineStdinOf } from './exec-request.js';
@@ -42,19 +43,24 @@ export class ExecsService {
     @Inject(ExecLauncher) private readonly launcher: ExecLauncher,
     @Inject(OperationLauncher) private readonly operations: OperationLauncher,
     @Inject(LongPoll) private readonly longPoll: LongPoll,
+    @Inject(FairTurns) private readonly turns: FairTurns,
   ) {}
 
   async create(call: Call, sandbox: string, body: ExecBody, wait?: number): Promise<CreatedExec> {
-    const created = await this.createIn(call, { sandbox, ...body }, body, () =>
-      this.sandboxes.byId(call, sandbox, body.ifStopped),
+    const created = await this.turns.inTurn(`sandbox ${sandbox}`, () =>
+      this.createIn(call, { sandbox, ...body }, body, () =>
+        this.sandboxes.byId(call, sandbox, body.ifStopped),
+      ),
     );
     return { ...created, exec: await this.waited(call, created.exec, wait) };
   }
 
   /** In the owner's sandbox named `default`, which is made and started if it is not there. */
   async createForOwner(call: Call, owner: string, body: ExecBody, wait?: number): Promise<CreatedExec> {
-    const created = await this.createIn(call, { owner, ...body }, body, () =>
-      this.sandboxes.defaultOf(call, owner, body.ifStopped),
+    const created = await this.turns.inTurn(`owner ${owner}`, () =>
+      this.createIn(call, { owner, ...body }, body, () =>
+        this.sandboxes.defaultOf(call, owner, body.ifStopped),
+      ),
     );
     return { ...created, exec: await this.waited(call, created.exec, wait) };
   }
