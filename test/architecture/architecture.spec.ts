@@ -141,6 +141,22 @@ describe('the documents', () => {
     expect(dead).toEqual([]);
   });
 
+  test('every test that the table of faults names is there', () => {
+    const tests = ['apps', 'libs', 'scripts', 'test']
+      .flatMap((folder) => filesBelow(folder))
+      .filter((file) => file.endsWith('spec.ts'));
+    const goTests = filesBelow('runner').filter((file) => file.endsWith('_test.go'));
+    const known = [...tests, ...goTests].map((file) => `/${file.replace(/\.ts$/, '')}`);
+    const named = [
+      ...textOf('docs/operations/faults.md').matchAll(/`([\w./-]+(?:spec|_test\.go)|attacks\/[\w-]+)`/g),
+    ].map(([, name]) => (name?.startsWith('attacks/') ? `${name}.e2e-spec` : name));
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((name) => !known.some((file) => file.endsWith(`/${name}`)))).toEqual([]);
+    const goText = goTests.map((file) => textOf(file)).join('\n');
+    const goNames = [...textOf('docs/operations/faults.md').matchAll(/Test[A-Z]\w+/g)].map(([name]) => name);
+    expect(goNames.filter((name) => !goText.includes(`func ${name}`))).toEqual([]);
+  });
+
   test('nothing names a path of the machine that it was written on', () => {
     const written = [
       ...sources,

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { insist, startExec } from './api-client.js';
+import { awaitNew, pidOf } from './processes.js';
+import { recordSocket, type SocketRecording } from './socket-reader.js';
+
+const TEST_TIMEOUT_MS = 180_000;
+/** Of the tier `large`, which runs so many at once. */
+const EXECS = 100;
+const EXITS_WITHIN_MS = 10_000;
+const LINES = 40;
+
+describe('a deploy under load', () => {
+  it(
+    `loses no byte of ${EXECS} running execs that ${EXECS} sockets follow, and each process is gone in time`,
+    async () => {
+      const { body } = await insist<{ sandbox: { id: string } }>('POST', '/v1/sandboxes?wait=60', {
+        body: { owner: `drain-${randomUUID().slice(0, 8)}`, tier: 'large' },
+      });
+      const command = `while [ ! -e go ]; do sleep 0.2; done; for i in $(seq ${LINES}); do echo $0 line $i; sleep 0.3; done; exit 5`;
+      const execs = await Promise.all(
+        Array.from({ length: EXECS }, async (_, n) =>
+          startExec(body.sandbox.id, { argv: ['sh', '-c', command, String(n)] }),
+        ),
+      );
+      const sockets = execs.map(async ({ id }) => await recordSocket(id, 120));
+      await untilAllRun(body.sandbox.id);
+      await startExec(body.sandbox.id, { command: 'touch go' });
+      for (const name of ['api', 'worker'] as const) {
+        const before = pidOf(name);
+        const askedAt = performance.now();
+        process.kill(before, 'SIGTERM');
+        await untilGone(before);
+        expect(performance.now() - askedAt).toBeLessThan(EXITS_WITHIN_MS);
+        await awaitNew(name, before);
+      }
+      const recordings = await Promise.all(sockets);
+      for (const [n, recording] of recordings.entries()) {
+        const whole = Array.from({ length: LINES }, (_, line) => `${n} line ${line + 1}\n`).join('');
+        expect(recording.stdout.toString()).toBe(whole);
+        expect(recording.end).toMatchObject({ state: 'failed', exitCode: 5 });
+        expect(recording.ends).toBe(1);
+      }
+      expect(recordings.every(cameAgain)).toBe(true);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  const cameAgain = ({ connections }: SocketRecording): boolean => connections > 1;
+});
+
+async function untilAllRun(sandbox: string): Promise<void> {
+  for (;;) {
+    const { body } = await insist<{ items: { state: string; stdoutBytes: number }[] }>(
+      'GET',
+      `/v1/sandboxes/${sandbox}/execs?state=running&limit=200`,
+    );
+    if (body.items.length === EXECS) return;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+async function untilGone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
