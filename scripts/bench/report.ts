@@ -2,6 +2,7 @@ import type { ExecReport, Measured } from './exec.bench.js';
 import type { RateReport } from './rate.bench.js';
 import type { OutputReport } from './output.bench.js';
 import type { Machine } from './machine.js';
+import { SEARCHED_EXECS, type SearchReport } from './search.bench.js';
 import type { Summary } from './statistics.js';
 
 export function textReport(machine: Machine, { raw, settings }: ExecReport): string {
@@ -54,6 +55,20 @@ export function outputReport(machine: Machine, { rounds, growth }: OutputReport)
     ...rows,
     '',
     `Resident memory grew by at most ${growth.api.toFixed(0)} MiB (API) and ${growth.worker.toFixed(0)} MiB (worker).`,
+  ].join('\n');
+}
+
+export function searchReport(machine: Machine, report: SearchReport): string {
+  const rows = Object.entries(report).map(
+    ([name, { p50, p95 }]) => `| ${name} | ${p50.toFixed(1)} | ${p95.toFixed(1)} |`,
+  );
+  const [any] = Object.values(report);
+  return [
+    ...heading(machine, `${any?.count ?? 0} of each, interleaved`),
+    '',
+    `| GET /v1/execs?q=… over ${SEARCHED_EXECS} execs, ms | p50 | p95 |`,
+    '| --- | --- | --- |',
+    ...rows,
   ].join('\n');
 }
 

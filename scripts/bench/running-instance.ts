@@ -6,6 +6,7 @@ export interface RunningInstance {
   readonly apiUrl: string;
   readonly adminSecret: string;
   readonly dockerHost: string;
+  readonly databaseUrl: string;
   readonly pids: { readonly api: number; readonly worker: number };
 }
 
@@ -17,6 +18,7 @@ export function readRunningInstance(stateDirectory: string): RunningInstance {
     apiUrl: textOf(run, 'apiUrl'),
     adminSecret: textOf(secrets, 'adminSecret'),
     dockerHost: textOf(run, 'dockerHost'),
+    databaseUrl: textOf(run, 'databaseUrl'),
     pids: { api: pidOf(run, 'api'), worker: pidOf(run, 'worker') },
   };
 }
