@@ -19,7 +19,8 @@ const TWIN_CHANCE = 0.15;
 const SOCKET_CHANCE = 0.5;
 const HTTP_CHANCE = 0.4;
 const READERS_LEAVE_MS = 60_000;
-const READ_ATTEMPTS_MAX = 60;
+/** What is stored can be read again as soon as everything is back, also after a loss of power. */
+const READ_WITHIN_MS = 180_000;
 const READ_RETRY_MS = 500;
 
 export interface FlightPlace {
@@ -200,16 +201,16 @@ export class Flight {
 
   private async readFrom(end: ExecBody, stream: StreamName, from: number): Promise<void> {
     const target = { execId: end.id, stream, from };
-    for (let attempt = 1; attempt <= READ_ATTEMPTS_MAX; attempt++) {
-      const read = await readStored(this.place.client, this.readings, target);
-      if (read === undefined || (read.bytes < totalOf(end, stream) - from && attempt < READ_ATTEMPTS_MAX)) {
-        await pause(READ_RETRY_MS);
-        continue;
-      }
-      this.compare(end, target, read);
-      return;
-    }
-    this.violate('output', `the ${stream} from ${from} could not be read in ${READ_ATTEMPTS_MAX} attempts`);
+    const giveUpAt = performance.now() + READ_WITHIN_MS;
+    let read: { bytes: number; sha256: string } | undefined;
+    do {
+      read = await readStored(this.place.client, this.readings, target);
+      if (read?.bytes === totalOf(end, stream) - from) break;
+      await pause(READ_RETRY_MS);
+    } while (performance.now() < giveUpAt);
+    if (read !== undefined) this.compare(end, target, read);
+    else
+      this.violate('output', `the ${stream} from ${from} could not be read in ${READ_WITHIN_MS / 1_000} s`);
   }
 
   private compare(

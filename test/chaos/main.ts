@@ -91,6 +91,7 @@ class Run {
   private readonly runId: string;
   private readonly keyPattern: RegExp;
   private readonly disks = new Map<string, SandboxDisk>();
+  private readonly told = new Set<string>();
   private before: ReadonlySet<string> = new Set();
 
   constructor(
@@ -174,11 +175,16 @@ class Run {
   }
 
   private tell(injury: Injury, traffic: Traffic): void {
-    const bad = traffic.flights.reduce(
-      (sum, flight) => sum + flight.violations.length + flight.readings.misreadings.length,
-      0,
+    const found = traffic.flights.flatMap(({ program, violations, readings }) =>
+      [...violations, ...readings.misreadings].map(
+        ({ kind, detail }) => `${program.key}: ${kind}: ${detail}`,
+      ),
     );
-    const seen = `${traffic.inFlight} in flight, ${traffic.ended} ended, ${bad} violations so far`;
+    const seen = `${traffic.inFlight} in flight, ${traffic.ended} ended, ${found.length} violations so far`;
+    for (const one of found.filter((text) => !this.told.has(text))) {
+      this.told.add(one);
+      this.say(`  VIOLATION ${one}`);
+    }
     this.say(`${describeInjury({ ...injury, untilMs: undefined }, this.startedAtMs)} · ${seen}`);
   }
 
