@@ -1,12 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Installation } from './installation.js';
 import type { Target } from './injury.js';
 import { pause, textOf } from './pause.js';
 import { send, startTimeOf } from './processes.js';
+import { run, works } from './tools.js';
 
-const TOOL_TIMEOUT_MS = 10_000;
 /** A connection that is opened while its line is cut is cut, too, within this time. */
 const LOOK_INTERVAL_MS = 200;
 /** Of net_cls: the number by which iptables knows the packets of a group of processes. */
@@ -43,16 +42,18 @@ export class Cuts {
   private constructor(
     private readonly installation: Installation,
     private readonly groups: string | undefined,
+    private readonly seesSockets: boolean,
   ) {}
 
   static open(installation: Installation): Cuts {
-    return new Cuts(installation, installation.isInOwnNetwork ? mountGroups(installation) : undefined);
+    const groups = installation.isInOwnNetwork ? mountGroups(installation) : undefined;
+    return new Cuts(installation, groups, works('ss', ['-Hx']));
   }
 
   /** What can be cut here. Packets can be dropped only where the network is our own and the kernel tells groups apart. */
   get targets(): Target[] {
-    return (Object.keys(LINKS) as Target[]).filter(
-      (target) => LINKS[target]?.kind === 'postgres' || this.groups !== undefined,
+    return (Object.keys(LINKS) as Target[]).filter((target) =>
+      LINKS[target]?.kind === 'postgres' ? this.seesSockets : this.groups !== undefined,
     );
   }
 
@@ -116,6 +117,7 @@ function mountGroups({ stateDirectory }: Installation): string | undefined {
   const directory = join(stateDirectory, 'net_cls');
   mkdirSync(directory, { recursive: true });
   try {
+    run('iptables', ['-w', '-L', 'OUTPUT', '-n']);
     if (!existsSync(join(directory, 'net_cls.classid')))
       run('mount', ['-t', 'cgroup', '-o', 'net_cls', 'net_cls', directory]);
     return directory;
@@ -150,12 +152,4 @@ function serversOf(pid: number): number[] {
   return sockets
     .filter(({ peer, users }) => ours.has(peer) && users.includes('"postgres"'))
     .map(({ users }) => Number(/pid=(\d+)/.exec(users)?.[1]));
-}
-
-function run(command: string, args: readonly string[]): string {
-  return execFileSync(command, args, {
-    encoding: 'utf8',
-    timeout: TOOL_TIMEOUT_MS,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
 }

@@ -1,23 +1,19 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { works } from './tools.js';
 
 /** Set in the environment of a run that is alone in its network namespace. */
 export const OWN_NETWORK = 'BERTH_CHAOS_OWN_NETWORK';
-const PROBE_TIMEOUT_MS = 10_000;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** False where the run is in one already, or where the system allows none. */
+/**
+ * False where the run is in one already, where the system allows none, and where npm start would first have to install an
+ * engine, for which it needs the network of the machine.
+ */
 export function canHaveOwnNetwork(): boolean {
   if (process.env[OWN_NETWORK] !== undefined) return false;
-  try {
-    execFileSync('unshare', ['--net', 'ip', 'link', 'set', 'lo', 'up'], {
-      stdio: 'ignore',
-      timeout: PROBE_TIMEOUT_MS,
-    });
-    return true;
-  } catch {
-    return false;
-  }
+  const isInstalled = works('dockerd', ['--version']) && works('containerd', ['--version']);
+  return isInstalled && works('unshare', ['--net', 'ip', 'link', 'set', 'lo', 'up']);
 }
 
 /** Runs the same again with a network that has nothing but a loopback, and gives its exit code. */
