@@ -31,6 +31,8 @@ export class MemoryExecs implements ExecStore, OutputSource {
   readonly workflowsStarted = new Set<ExecId>();
   /** Set to make every read fail, as a database that is away does. */
   away: DomainError | undefined;
+  /** What is read later than the beginning is found in one piece from the beginning on, as if it had been sealed meanwhile. */
+  isCutAnew = false;
   queuedMax = 1_000;
 
   constructor(
@@ -197,8 +199,10 @@ export class MemoryExecs implements ExecStore, OutputSource {
 
   async readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]> {
     await this.answer();
+    const chunks = this.chunks.get(id) ?? [];
+    if (this.isCutAnew && fromPosition > 0 && chunks.length > 0) return [inOnePiece(chunks)];
     return within(
-      (this.chunks.get(id) ?? []).filter((chunk) => chunk.endPosition > fromPosition),
+      chunks.filter((chunk) => chunk.endPosition > fromPosition),
       bytesMax,
     );
   }
@@ -231,6 +235,13 @@ export class MemoryExecs implements ExecStore, OutputSource {
     if (this.away) throw this.away;
   }
 }
+
+function inOnePiece(chunks: readonly Chunk[]): Chunk {
+  const frames = Buffer.concat(chunks.map((chunk) => chunk.frames));
+  return { ...(chunks[0] as Chunk), ...spanOf(chunks.at(-1) as Chunk), frames };
+}
+
+const spanOf = ({ endPosition, stdoutTo, stderrTo }: Chunk) => ({ endPosition, stdoutTo, stderrTo });
 
 function hasWord({ request }: Exec, { word, prefix }: SearchWord): boolean {
   const words = searchText([...request.argv, ...Object.entries(request.labels).flat()].join(' ')).split(' ');

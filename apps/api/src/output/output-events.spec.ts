@@ -91,6 +91,16 @@ describe('output as server-sent events', () => {
     expect(events.at(-1)).toMatchObject({ state: 'succeeded', exitCode: 0, exec: { id } });
   });
 
+  it('has everything once where it moves into object storage while it is read', async () => {
+    const data = 'x'.repeat(130 * 1_024);
+    for (let n = 0; n < 3; n += 1) await world.print(id, { stream: 'stdout', data });
+    await world.end(id);
+    world.execs.isCutAnew = true;
+    const positions = eventsOf((await get('', EVENT_STREAM)).body).map(({ position }) => position);
+    expect(new Set(positions).size).toBe(3);
+    expect(positions).toHaveLength(4);
+  });
+
   it('goes on after any event that was seen, and has nothing more after the end', async () => {
     await printTwoStreams();
     await world.end(id);

@@ -67,6 +67,17 @@ describe('the WebSocket', () => {
     ]);
   });
 
+  it('sends everything once where it moves into object storage while it is read', async () => {
+    await world.run(id);
+    const data = 'x'.repeat(130 * 1_024);
+    for (let n = 0; n < 3; n += 1) await world.print(id, { stream: 'stdout', data });
+    await world.end(id);
+    world.execs.isCutAnew = true;
+    const client = await subscribed();
+    await client.next('end');
+    expect(client.output.map(({ offset }) => offset)).toEqual([0, data.length, 2 * data.length]);
+  });
+
   it('resumes after any frame without a gap and without a double', async () => {
     await world.run(id);
     for (let line = 0; line < 5; line += 1) {

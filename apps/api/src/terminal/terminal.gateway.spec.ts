@@ -60,6 +60,17 @@ describe('the terminal socket', () => {
     await expect(client.closed).resolves.toBe(1000);
   });
 
+  it('shows everything once where it moves into object storage while it is shown', async () => {
+    await world.print(id, { stream: 'terminal', data: 'one ' });
+    const client = dial();
+    await client.until(() => client.shown === 'one ');
+    world.execs.isCutAnew = true;
+    await world.print(id, { stream: 'terminal', data: 'two' });
+    await world.end(id);
+    await client.status('end');
+    expect(client.shown).toBe('one two');
+  });
+
   it('goes on after the position of a client that comes again', async () => {
     await world.print(id, { stream: 'terminal', data: 'one ' }, { stream: 'terminal', data: 'two' });
     const first = dial();
