@@ -18,7 +18,7 @@ const WAIT_SECONDS = 15;
 const TWIN_CHANCE = 0.15;
 const SOCKET_CHANCE = 0.5;
 const HTTP_CHANCE = 0.4;
-const READERS_LEAVE_MS = 60_000;
+const READERS_LEAVE_MS = 180_000;
 /** What is stored can be read again as soon as everything is back, also after a loss of power. */
 const READ_WITHIN_MS = 180_000;
 const READ_RETRY_MS = 500;
