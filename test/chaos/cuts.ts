@@ -2,12 +2,13 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import type { Installation } from './installation.js';
 import type { Target } from './injury.js';
-import { pause, textOf } from './pause.js';
+import { pause, textOf, until } from './pause.js';
 import { send, startTimeOf } from './processes.js';
 import { run, works } from './tools.js';
 
 /** A connection that is opened while its line is cut is cut, too, within this time. */
 const LOOK_INTERVAL_MS = 200;
+const LEAVE_WITHIN_MS = 30_000;
 /** Of net_cls: the number by which iptables knows the packets of a group of processes. */
 const CLASS_ID_FIRST = 0x00be_0001;
 
@@ -87,7 +88,8 @@ export class Cuts {
 
   private async cutTcp(pid: number, port: number, forMs: number, quick: AbortSignal): Promise<void> {
     const classId = this.classId++;
-    const group = join(this.groups ?? '', `berth-chaos-${classId}`);
+    // The groups are those of the whole machine, and another run may be under way on it.
+    const group = join(this.groups ?? '', `berth-chaos-${process.pid}-${classId}`);
     mkdirSync(group);
     writeFileSync(join(group, 'net_cls.classid'), String(classId));
     writeFileSync(join(group, 'cgroup.procs'), String(pid));
@@ -107,7 +109,7 @@ export class Cuts {
       await pause(forMs, quick);
     } finally {
       run('iptables', ['-w', '-D', ...rule, '-j', 'DROP']);
-      leave(group, join(this.groups ?? '', 'cgroup.procs'));
+      await leave(group, join(this.groups ?? '', 'cgroup.procs'));
     }
   }
 }
@@ -128,15 +130,28 @@ function mountGroups({ stateDirectory }: Installation): string | undefined {
 }
 
 /** Whoever is still in the group, also children that were born in it, goes back to where everybody is. */
-function leave(group: string, home: string): void {
+async function leave(group: string, home: string): Promise<void> {
+  const isGone = await until(() => leaveOnce(group, home), LEAVE_WITHIN_MS, LOOK_INTERVAL_MS);
+  if (!isGone) throw new Error(`${group} is still in use after ${LEAVE_WITHIN_MS / 1_000} s.`);
+}
+
+/** A process that was killed is in its group until its parent has taken notice of that. */
+function leaveOnce(group: string, home: string): boolean {
   for (const pid of readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) {
-    try {
-      writeFileSync(home, pid);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    unless('ESRCH', () => writeFileSync(home, pid));
   }
-  rmdirSync(group);
+  return unless('EBUSY', () => rmdirSync(group));
+}
+
+/** False where it failed in just this way. */
+function unless(code: string, work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== code) throw error;
+    return false;
+  }
 }
 
 /** The server processes of Postgres at the other ends of a process's Unix sockets. */
