@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { runningStack, stackSecrets } from '../stack/running-stack.js';
 
-const BERTH = fileURLToPath(new URL('../../apps/cli/bin/berth.mjs', import.meta.url));
+export const BERTH = fileURLToPath(new URL('../../apps/cli/bin/berth.mjs', import.meta.url));
 
 export interface CliRun {
   readonly stdout: Buffer;
@@ -10,18 +10,25 @@ export interface CliRun {
   readonly exitCode: number | null;
 }
 
+/** What the command line needs to speak with the stack under test. */
+export function cliEnvironment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    BERTH_URL: runningStack().apiUrl,
+    BERTH_ADMIN_SECRET: stackSecrets().adminSecret,
+    NODE_OPTIONS: '',
+  };
+}
+
 /** Runs the command line as a person would, against the stack under test, and collects what it wrote. */
 export async function berth(...argv: readonly string[]): Promise<CliRun> {
-  const { apiUrl } = runningStack();
-  const child = spawn(process.execPath, [BERTH, ...argv], {
-    env: {
-      ...process.env,
-      BERTH_URL: apiUrl,
-      BERTH_ADMIN_SECRET: stackSecrets().adminSecret,
-      NODE_OPTIONS: '',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  return await berthReading('', ...argv);
+}
+
+/** The same with something on its standard input. */
+export async function berthReading(input: string, ...argv: readonly string[]): Promise<CliRun> {
+  const child = spawn(process.execPath, [BERTH, ...argv], { env: cliEnvironment(), stdio: 'pipe' });
+  child.stdin.on('error', () => undefined).end(input);
   const collect = async (stream: AsyncIterable<Uint8Array>): Promise<Buffer> => {
     const pieces: Uint8Array[] = [];
     for await (const piece of stream) pieces.push(piece);

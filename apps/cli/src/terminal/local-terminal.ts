@@ -11,7 +11,7 @@ export interface LocalTerminal {
   readonly input: Readable;
   /** Keys come one by one, and nothing of them is shown or acted on here, until the returned function is called. */
   raw(): () => void;
-  /** Undefined where there is none, as in a pipe. */
+  /** Undefined where there is none, as in a pipe, and where nobody has said it. */
   size(): Size | undefined;
   /** Calls back after each change until the returned function is called. */
   onResize(listener: () => void): () => void;
@@ -42,10 +42,15 @@ export function processTerminal(process: NodeJS.Process): LocalTerminal {
         restore();
       };
     },
-    size: () => (stdout.isTTY ? { columns: stdout.columns, rows: stdout.rows } : undefined),
+    size: () => sizeOf(stdout),
     onResize(listener) {
       stdout.on('resize', listener);
       return () => stdout.off('resize', listener);
     },
   };
+}
+
+/** A terminal that nobody has given a size says that it has none, which is not one of zero columns. */
+function sizeOf({ isTTY, columns, rows }: NodeJS.WriteStream): Size | undefined {
+  return isTTY && columns > 0 && rows > 0 ? { columns, rows } : undefined;
 }
