@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { stackSecrets } from '../../stack/running-stack.js';
 import { run, sandboxOf, type ExecBody } from '../api-client.js';
-import { latenciesDuring, percentile, Steadiness } from './api-process.js';
+import { pidOf } from '../processes.js';
+import { latenciesDuring, openDescriptors, percentile, Steadiness } from './api-process.js';
 import { RawConnection } from './raw-http.js';
 
 const TEST_TIMEOUT_MS = 120_000;
@@ -13,6 +16,7 @@ const HEADERS_MS_MAX = 20_000;
 const REQUEST_MS_MAX = 45_000;
 const CONNECTIONS = 200;
 const CALM_MS = 2_000;
+const SPARE_DESCRIPTORS = 20;
 
 let exec: ExecBody;
 
@@ -59,3 +63,35 @@ describe('clients that never come to the end of their request', () => {
     TEST_TIMEOUT_MS,
   );
 });
+
+describe('an API without descriptors', () => {
+  it(
+    'lets new connections go, and serves again as soon as it has some',
+    async () => {
+      const pid = pidOf('api');
+      const before = descriptorLimit(pid);
+      setDescriptorLimit(pid, openDescriptors(pid) + SPARE_DESCRIPTORS);
+      const connections: RawConnection[] = [];
+      try {
+        connections.push(...(await openAll('')));
+        await Promise.any(connections.map(async ({ ended }) => await ended));
+        expect(connections.filter(({ isOpen }) => isOpen).length).toBeLessThan(CONNECTIONS);
+      } finally {
+        setDescriptorLimit(pid, before);
+        for (const connection of connections) connection.close();
+      }
+      expect(await run(exec.sandboxId, { command: 'exit 6' })).toMatchObject({ exitCode: 6 });
+      expect(pidOf('api')).toBe(pid);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
+
+function descriptorLimit(pid: number): number {
+  return Number(/^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1]);
+}
+
+/** Of a process that runs. */
+function setDescriptorLimit(pid: number, soft: number): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`]);
+}
