@@ -10,6 +10,9 @@ import { connectDatabase } from './persistence.js';
 import { createStores } from './stores.js';
 import { connectTemporal, createWorkers } from './workers.js';
 
+/** Everything that a worker leaves behind another one can take over, so a slow end is worth less than a quick one. */
+const STOP_DEADLINE_MS = 8_000;
+
 /** Runs until a signal asks it to stop or a Temporal worker fails. Stopping detaches from commands and never ends one. */
 async function run(config: WorkerConfig): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
@@ -37,6 +40,10 @@ async function run(config: WorkerConfig): Promise<void> {
 
   await Promise.race([asked, running]);
   log.info({}, 'The worker stops; commands in sandboxes go on.');
+  setTimeout(() => {
+    log.warn({}, 'Some Activities did not end in time and are left to the next worker.');
+    process.exit(0);
+  }, STOP_DEADLINE_MS).unref();
   health.close();
   for (const worker of workers.values()) if (worker.getState() === 'RUNNING') worker.shutdown();
   await host?.stop();

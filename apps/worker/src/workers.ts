@@ -12,7 +12,7 @@ const WORKFLOW_BUNDLE = fileURLToPath(new URL('../../../workflow-bundle.js', imp
 
 const RETRY_MS = 500;
 const GIVE_UP_AFTER_MS = 120_000;
-const SHUTDOWN_FORCE = '20s';
+const SHUTDOWN_FORCE = '7s';
 const MAX_HEARTBEAT_THROTTLE = '5s';
 const FOLLOWS_MAX = 1_000;
 const LIFECYCLE_STEPS_MAX = 10;
