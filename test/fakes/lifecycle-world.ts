@@ -4,6 +4,7 @@ import {
   createHostActivities,
   type ControlActivities,
   type HostActivities,
+  type ReconcileResult,
 } from '#activities';
 import {
   hostId,
@@ -24,6 +25,7 @@ import { MemoryWorld } from './memory-world.js';
 
 const TENANT = tenantId('default');
 const OWNER = ownerId('u1');
+const HOST = hostId('local');
 const SILENT = { debug: quiet, info: quiet, warn: quiet, error: quiet };
 const NO_SWEEPS: SweepStore = {
   listUnstarted: async () => await Promise.resolve([]),
@@ -38,10 +40,12 @@ export class LifecycleWorld {
   readonly world = new MemoryWorld();
   readonly engine = new MemoryEngine();
   readonly sandboxId = sandboxId(uuidv7());
+  /** Of a sandbox that has no row. */
+  readonly otherId = sandboxId(uuidv7());
   private readonly activities: ControlActivities & HostActivities;
 
   constructor() {
-    const { sandboxes, operations, execs, wakes: wake, workflows: runs } = this.world;
+    const { sandboxes, operations, execs, hosts, wakes: wake, workflows: runs } = this.world;
     const supervisor = {
       // What a supervision does with an exec whose container has ended.
       join: (exec: { id: Parameters<typeof execs.get>[0] }) =>
@@ -54,11 +58,15 @@ export class LifecycleWorld {
         operations,
         execs,
         sweeps: NO_SWEEPS,
+        hosts,
         wake,
         runs,
         log: SILENT,
       }),
-      ...createHostActivities({ sandboxes, operations, execs, engine: this.engine, supervisor, wake }),
+      ...createHostActivities(
+        { sandboxes, operations, execs, engine: this.engine, supervisor, wake, log: SILENT },
+        HOST,
+      ),
     };
   }
 
@@ -66,7 +74,7 @@ export class LifecycleWorld {
   async makeSandbox(): Promise<void> {
     const scope = { tenantId: TENANT, ownerId: OWNER };
     const { operation } = await this.world.sandboxes.ensureStarted(
-      { ...scope, id: this.sandboxId, name: 's', image: 'i', tier: 'small', hostId: hostId('local') },
+      { ...scope, id: this.sandboxId, name: 's', image: 'i', tier: 'small', hostId: HOST },
       { ...scope, id: operationId(uuidv7()), sandboxId: this.sandboxId, kind: 'start', requestHash: 'h' },
     );
     if (operation) await this.world.operations.move(operation.id, ['pending'], 'canceled');
@@ -100,6 +108,10 @@ export class LifecycleWorld {
     const name = task.replaceAll(/_(\w)/g, (_match, letter: string) => letter.toUpperCase());
     const run = this.activities[name as 'holdQueue'];
     await inContext(() => run({ operationId: id, sandboxId: this.sandboxId }));
+  }
+
+  async reconcile(): Promise<ReconcileResult> {
+    return await inContext(() => this.activities.reconcileHost());
   }
 
   get sandbox(): Sandbox {

@@ -6,6 +6,7 @@ import {
   type RunnerConnection,
   type SandboxId,
   type SandboxRef,
+  type SurveyedContainer,
 } from '#domain';
 
 type Container = ContainerSpec & { readonly id: string; state: ContainerView['state'] };
@@ -90,6 +91,28 @@ export class MemoryEngine implements ContainerEngine {
 
   async drain(): Promise<RunnerConnection> {
     return await Promise.reject(new DomainError('spool_corrupt', 'There are no spools in memory.'));
+  }
+
+  async survey(): Promise<SurveyedContainer[]> {
+    const found = [...this.containers.entries()].map(([name, { sandboxId, generation, id, state }]) => {
+      const isNamedOurs = name === nameOf({ sandboxId, generation });
+      return { sandboxId, generation, containerId: id, name, isNamedOurs, state: state as 'running' };
+    });
+    return await Promise.resolve(found);
+  }
+
+  async reclaimName(found: SurveyedContainer): Promise<boolean> {
+    const container = this.containers.get(found.name);
+    if (!container || this.containers.has(nameOf(found))) return await Promise.resolve(false);
+    this.rename(found.name, nameOf(found));
+    return true;
+  }
+
+  /** By somebody's hand. */
+  rename(from: string, to: string): void {
+    const container = this.containers.get(from);
+    if (container) this.containers.set(to, container);
+    this.containers.delete(from);
   }
 
   async list(): Promise<ContainerView[]> {

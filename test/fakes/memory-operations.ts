@@ -77,6 +77,11 @@ export class MemoryOperations implements OperationStore {
     this.changeSteps(await this.get(id), (steps) => stepEnded(steps, step, at, failure));
   }
 
+  async liveSandboxes(): Promise<ReadonlySet<SandboxId>> {
+    const live = [...this.rows.values()].filter((row) => !isTerminal(OPERATION_TRANSITIONS, row.state));
+    return await Promise.resolve(new Set(live.map(({ sandboxId }) => sandboxId)));
+  }
+
   async markWorkflowStarted(id: OperationId): Promise<void> {
     this.workflowsStarted.add(id);
     await Promise.resolve();

@@ -106,7 +106,10 @@ export class MemorySandboxes implements SandboxStore {
   }
 
   async listOnHost(hostId: Sandbox['hostId']): Promise<Sandbox[]> {
-    return await Promise.resolve([...this.rows.values()].filter((row) => row.hostId === hostId));
+    const rows = [...this.rows.values()];
+    return await Promise.resolve(
+      rows.filter((row) => row.hostId === hostId && row.observedState !== 'deleted'),
+    );
   }
 
   async raiseGeneration(id: SandboxId, operationId: OperationId): Promise<number> {
@@ -142,8 +145,12 @@ export class MemorySandboxes implements SandboxStore {
   }
 
   async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
-    this.change(id, seen);
-    return await Promise.resolve(true);
+    const { unchangedSince, ...changes } = seen;
+    const row = await this.get(id);
+    const isHeld = this.liveOf(row) !== undefined || row.observedState === seen.observedState;
+    if (isHeld || (unchangedSince !== undefined && unchangedSince !== row.updatedAt)) return false;
+    this.change(id, changes);
+    return true;
   }
 
   async setDesired(id: SandboxId, desiredState: SandboxDesiredState): Promise<void> {

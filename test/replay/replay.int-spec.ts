@@ -12,6 +12,8 @@ const REQUIRED = [
   'start-succeeded',
   'start-parked-then-retried',
   'start-aborted',
+  'reconcile-succeeded',
+  'reconcile-host-failed',
   'seal-succeeded',
   'seal-failed',
   'retention-succeeded',

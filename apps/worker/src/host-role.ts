@@ -59,7 +59,7 @@ export function createHostRole(
     hostId,
   );
   return {
-    activities: createHostActivities({ sandboxes, operations, execs, engine, supervisor, wake }),
+    activities: createHostActivities({ sandboxes, operations, execs, engine, supervisor, wake, log }, hostId),
     execActivities: createExecActivities({ execs, supervisor }, hostId),
     async start() {
       const adopted = await supervisor.adopt();

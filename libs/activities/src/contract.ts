@@ -7,6 +7,7 @@ import type {
   ErrorCode,
   ExecId,
   ExecState,
+  HostId,
   OperationId,
   OwnerOfOutput,
   Park,
@@ -53,6 +54,8 @@ export interface HostActivities {
   discardContainer(input: StepInput): Promise<void>;
   /** Undoes a hold: writes what the engine shows, and lets the queue go on where the sandbox runs. */
   observeContainer(input: StepInput): Promise<void>;
+  /** Makes rows and containers of this host agree, see reconcile.ts. */
+  reconcileHost(): Promise<ReconcileResult>;
   /** Ends the process tree of a claimed exec and verifies that nothing is left. Its row is ended by `runExec`. */
   cancelExec(input: ExecRef): Promise<void>;
 }
@@ -90,7 +93,20 @@ export interface ControlActivities {
   ): Promise<ExecEnded | { readonly kind: 'live' }>;
   /** Gives a claimed exec up after its deadline: `lost`, with what is known. */
   giveUpExec(input: ExecRef & { note: string }): Promise<ExecEnded>;
+  /** Those with a live lease. */
+  listHosts(): Promise<HostId[]>;
   sweep(): Promise<SweepResult>;
+}
+
+export interface ReconcileResult {
+  /** Sandboxes that were compared. */
+  readonly looked: number;
+  /** Rows that said something else. */
+  readonly changed: number;
+  readonly reclaimed: number;
+  readonly removed: number;
+  /** Containers that no row knows. */
+  readonly reported: number;
 }
 
 export interface SweepResult {

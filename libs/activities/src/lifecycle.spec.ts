@@ -151,3 +151,72 @@ describe('the undoing of an operation', () => {
     expect(sandbox).toMatchObject({ observedState: 'stopped', desiredState: 'stopped' });
   });
 });
+
+describe('a reconcile', () => {
+  const NOTHING = { changed: 0, reclaimed: 0, removed: 0, reported: 0 };
+  const own = () => [...life.engine.containers.keys()][0] ?? '';
+
+  it('changes nothing where rows and containers agree, however often it runs', async () => {
+    await run('start');
+    for (let time = 1; time <= 2; time++)
+      expect(await life.reconcile()).toMatchObject({ looked: 1, ...NOTHING });
+    expect(life.sandbox.observedState).toBe('running');
+  });
+
+  it('says of a container that was removed by hand that it is gone, once', async () => {
+    await run('start');
+    life.engine.containers.clear();
+    expect(await life.reconcile()).toMatchObject({ ...NOTHING, changed: 1 });
+    expect(life.sandbox).toMatchObject({
+      observedState: 'missing',
+      failure: { code: 'container_missing' },
+    });
+    expect(await life.reconcile()).toMatchObject(NOTHING);
+    await run('start');
+    expect(life.sandbox).toMatchObject({ observedState: 'running', generation: 2, failure: null });
+  });
+
+  it.each([
+    ['paused', 'degraded'],
+    ['exited', 'stopped'],
+  ] as const)('says of one that is %s that the sandbox is %s', async (state, observedState) => {
+    await run('start');
+    Object.assign(life.engine.containers.get(own()) ?? {}, { state });
+    await life.reconcile();
+    expect(life.sandbox.observedState).toBe(observedState);
+  });
+
+  it('gives a renamed container its name back, so that no second one is made', async () => {
+    await run('start');
+    const name = own();
+    life.engine.rename(name, 'by-hand');
+    expect(await life.reconcile()).toMatchObject({ ...NOTHING, reclaimed: 1 });
+    expect([...life.engine.containers.keys()]).toEqual([name]);
+    expect(life.sandbox.observedState).toBe('running');
+  });
+
+  it('leaves a sandbox alone while an operation holds it, and corrects what a lost run has left', async () => {
+    await run('start');
+    const operation = await life.request('stop');
+    await life.attempt('hold_queue', operation);
+    life.engine.containers.clear();
+    expect(await life.reconcile()).toMatchObject(NOTHING);
+    expect(life.sandbox.observedState).toBe('stopping');
+    await life.world.operations.move(operation.id, ['running'], 'failed');
+    await life.reconcile();
+    expect(life.sandbox.observedState).toBe('missing');
+  });
+
+  it('removes what rows prove to be left over, and reports what no row knows', async () => {
+    await run('start');
+    const [name, container] = [...life.engine.containers.entries()][0] as [string, never];
+    await run('delete');
+    life.engine.containers.set(name, container);
+    life.engine.containers.set(`${life.otherId}-g1`, {
+      ...(container as object),
+      sandboxId: life.otherId,
+    } as never);
+    expect(await life.reconcile()).toMatchObject({ ...NOTHING, removed: 1, reported: 1 });
+    expect([...life.engine.containers.keys()]).toEqual([`${life.otherId}-g1`]);
+  });
+});

@@ -6,7 +6,7 @@ import { textOf, translateEngineError } from './engine-errors.js';
 import { jsonLines } from './json-lines.js';
 import { LABEL, type Labels, type ResourceNames } from './names.js';
 
-const EVENTS = ['start', 'die', 'oom', 'pause', 'unpause', 'destroy'];
+const EVENTS = ['start', 'die', 'oom', 'pause', 'unpause', 'rename', 'destroy'];
 /** Events of this long before the subscription are told as well, so that none falls between it and a first look. */
 const OVERLAP_SECONDS = 10;
 /** A connection can die without a word; then the engine is asked whether it is still there. */

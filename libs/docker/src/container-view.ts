@@ -32,7 +32,7 @@ export function viewOf(
 }
 
 /** `removing` and `dead` are containers whose processes have ended: what is left of them only has to go. */
-function stateOf(status: string): ContainerView['state'] {
+export function stateOf(status: string): Exclude<ContainerView['state'], 'missing'> {
   switch (status) {
     case 'running':
     case 'paused':

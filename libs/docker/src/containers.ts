@@ -6,9 +6,10 @@ import {
   type ContainerView,
   type SandboxId,
   type SandboxRef,
+  type SurveyedContainer,
 } from '#domain';
 import { STOP_TIMEOUT_SECONDS } from './container-body.js';
-import { missingView, viewOf } from './container-view.js';
+import { missingView, stateOf, viewOf } from './container-view.js';
 import type { EngineClient } from './engine-client.js';
 import { statusOf } from './engine-errors.js';
 import { LABEL, type Labels, type ResourceNames } from './names.js';
@@ -18,11 +19,6 @@ const INSPECTIONS_AT_ONCE = 8;
 const START_DEADLINE_MS = 30_000;
 const REMOVE_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = (STOP_TIMEOUT_SECONDS + 10) * 1_000;
-
-interface Listed extends SandboxRef {
-  readonly containerId: string;
-  readonly name: string;
-}
 
 /** Finds, adopts, starts and removes the containers of sandboxes: found by name or label, proved by both. */
 export class Containers {
@@ -121,15 +117,24 @@ export class Containers {
 
   /** Ends and removes what there is up to this generation. Commands get the time to write their records. */
   async removeUpTo({ sandboxId, generation }: SandboxRef): Promise<void> {
-    for (const listed of await this.list({ sandboxId })) {
-      if (listed.generation <= generation) await this.remove(listed.containerId);
+    for (const found of await this.survey(sandboxId)) {
+      if (found.generation > generation) continue;
+      // One that was renamed by hand holds the same volumes: it must not go on beside the next.
+      if (found.isNamedOurs || (await this.reclaimName(found))) await this.remove(found.containerId);
     }
   }
 
   /** One that has ended, or is not there, is success. */
   async stop(ref: SandboxRef): Promise<void> {
-    const { containerId, state } = await this.view(ref);
+    const view = await this.view(ref);
+    const { containerId, state } = view.containerId === null ? await this.viewRenamed(ref) : view;
     if (containerId !== null && state !== 'exited') await this.stopById(containerId);
+  }
+
+  private async viewRenamed(ref: SandboxRef): Promise<ContainerView> {
+    const renamed = (await this.survey(ref.sandboxId)).find((found) => found.generation === ref.generation);
+    if (renamed !== undefined && !renamed.isNamedOurs) await this.reclaimName(renamed);
+    return await this.view(ref);
   }
 
   private async stopById(containerId: string): Promise<void> {
@@ -167,18 +172,47 @@ export class Containers {
     }
   }
 
-  private async list({ sandboxId }: { readonly sandboxId?: SandboxId }): Promise<Listed[]> {
+  /** By label, whatever the names are. */
+  async survey(sandboxId?: SandboxId): Promise<SurveyedContainer[]> {
     const label = [`${LABEL.instance}=${this.names.instanceId}`, LABEL.generation];
     if (sandboxId !== undefined) label.push(`${LABEL.sandbox}=${sandboxId}`);
     const found = await this.engine.call('list containers', (abortSignal) =>
       this.engine.docker.listContainers({ all: true, filters: { label }, abortSignal }),
     );
-    return found.flatMap(({ Id, Names, Labels }) => {
+    return found.flatMap(({ Id, Names, Labels, State }) => {
       const ref = sandboxOfLabels(Labels, this.names);
-      // A label alone proves nothing: an image can carry any.
-      if (ref === undefined || !Names.includes(`/${this.names.container(ref)}`)) return [];
-      return [{ ...ref, containerId: Id, name: this.names.container(ref) }];
+      if (ref === undefined) return [];
+      const ours = `/${this.names.container(ref)}`;
+      const isNamedOurs = Names.includes(ours);
+      const name = (isNamedOurs ? ours : (Names[0] ?? '')).replace(/^\//, '');
+      return [{ ...ref, containerId: Id, name, isNamedOurs, state: stateOf(State) }];
     });
+  }
+
+  /**
+   * An image that was made of a sandbox carries its labels, so they prove nothing; that a container writes to the spool of
+   * the sandbox does.
+   */
+  async reclaimName({ containerId, sandboxId, generation }: SurveyedContainer): Promise<boolean> {
+    const container = this.engine.docker.getContainer(containerId);
+    const { Mounts } = await this.engine.call('inspect a container', (abortSignal) =>
+      container.inspect({ abortSignal }),
+    );
+    const spool = this.names.spool(sandboxId);
+    if (!Mounts.some(({ Name, RW }) => Name === spool && RW)) return false;
+    try {
+      const name = this.names.container({ sandboxId, generation });
+      await this.engine.call('rename a container', (abortSignal) => container.rename({ name, abortSignal }));
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 409) return false;
+      throw error;
+    }
+  }
+
+  /** A label alone proves nothing: an image can carry any. */
+  private async list({ sandboxId }: { readonly sandboxId?: SandboxId }): Promise<SurveyedContainer[]> {
+    return (await this.survey(sandboxId)).filter(({ isNamedOurs }) => isNamedOurs);
   }
 
   private async inspectByName(name: string): Promise<Docker.ContainerInspectInfo | undefined> {

@@ -8,6 +8,7 @@ import {
   type RunnerConnection,
   type SandboxId,
   type SandboxRef,
+  type SurveyedContainer,
 } from '#domain';
 import { ChannelPool } from './channel-pool.js';
 import { openRunnerChannel } from './channel/index.js';
@@ -121,6 +122,14 @@ export class DockerEngine implements ContainerEngine {
       const runnerVolume = await this.runnerVolume.ensure(present);
       return await this.drains.open(sandbox.sandboxId, present, runnerVolume);
     });
+  }
+
+  async survey(): Promise<SurveyedContainer[]> {
+    return await this.containers.survey();
+  }
+
+  async reclaimName(found: SurveyedContainer): Promise<boolean> {
+    return await this.containers.reclaimName(found);
   }
 
   async list(): Promise<ContainerView[]> {

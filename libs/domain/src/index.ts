@@ -42,6 +42,8 @@ export type {
   TerminalSize,
 } from './exec-input.js';
 export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox.js';
+export { observe, planContainer } from './sandbox.plan.js';
+export type { ContainerPlan, Observation } from './sandbox.plan.js';
 export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
 export { stepBegun, stepEnded } from './operation.js';
 export type { Operation, OperationOptions, Park, StepRecord, StepState, TakenOver } from './operation.js';
@@ -77,7 +79,13 @@ export type {
   SweepStore,
 } from './ports/stores.port.js';
 export type { Topic, WakeReceiver, WakeSender } from './ports/wake.port.js';
-export type { ContainerEngine, ContainerSpec, ContainerView, SandboxRef } from './ports/engine.port.js';
+export type {
+  ContainerEngine,
+  ContainerSpec,
+  ContainerView,
+  SandboxRef,
+  SurveyedContainer,
+} from './ports/engine.port.js';
 export { OBJECT_PAGE_SIZE_MAX } from './ports/object-store.port.js';
 export type {
   GetObjectOptions,

@@ -1,6 +1,8 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import {
   CONTROL_TASK_QUEUE,
+  RECONCILE_SCHEDULE_ID,
+  RECONCILE_WORKFLOW,
   RETENTION_SCHEDULE_ID,
   RETENTION_WORKFLOW,
   SEAL_SCHEDULE_ID,
@@ -22,6 +24,7 @@ interface SystemSchedule {
 
 const SCHEDULES: readonly SystemSchedule[] = [
   { id: SWEEP_SCHEDULE_ID, workflow: SWEEP_WORKFLOW, every: '10s', runTimeout: '5m' },
+  { id: RECONCILE_SCHEDULE_ID, workflow: RECONCILE_WORKFLOW, every: '30s', runTimeout: '10m' },
   { id: SEAL_SCHEDULE_ID, workflow: SEAL_WORKFLOW, every: '10s', runTimeout: '20m' },
   { id: RETENTION_SCHEDULE_ID, workflow: RETENTION_WORKFLOW, every: '5m', runTimeout: '35m' },
 ];

@@ -29,12 +29,14 @@ export const OPERATION_WORKFLOWS: Readonly<Record<OperationKind, string>> = {
   delete: 'deleteSandbox',
 };
 export const SWEEP_WORKFLOW = 'sweep';
+export const RECONCILE_WORKFLOW = 'reconcile';
 export const SEAL_WORKFLOW = 'seal';
 export const RETENTION_WORKFLOW = 'retention';
 
 export const execWorkflowId = (id: string): string => `exec:${id}`;
 export const operationWorkflowId = (id: string): string => `operation:${id}`;
 export const SWEEP_SCHEDULE_ID = 'sweep';
+export const RECONCILE_SCHEDULE_ID = 'reconcile';
 export const SEAL_SCHEDULE_ID = 'seal';
 export const RETENTION_SCHEDULE_ID = 'retention';
 

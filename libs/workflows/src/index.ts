@@ -4,6 +4,7 @@
  */
 export { exec } from './exec.workflow.js';
 export { deleteSandbox, restartSandbox, startSandbox, stopSandbox } from './lifecycle.workflow.js';
+export { reconcile } from './reconcile.workflow.js';
 export { retention } from './retention.workflow.js';
 export { seal } from './seal.workflow.js';
 export { sweep } from './sweep.workflow.js';

@@ -20,7 +20,16 @@ async function parkIn(state: OperationState) {
   const silent = () => undefined;
   const log = { debug: silent, info: silent, warn: silent, error: silent };
   const sweeps = {} as SweepStore;
-  const activities = createControlActivities({ sandboxes, operations, execs, wake, runs, log, sweeps });
+  const activities = createControlActivities({
+    sandboxes,
+    operations,
+    execs,
+    hosts: world.hosts,
+    wake,
+    runs,
+    log,
+    sweeps,
+  });
   const answer = await activities.parkOperation({ operationId: ID, park });
   return { answer, state: (await operations.get(ID)).state };
 }

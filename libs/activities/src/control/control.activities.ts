@@ -8,6 +8,7 @@ import {
   type Exec,
   type ExecId,
   type ExecStore,
+  type HostStore,
   type Log,
   type OperationStore,
   type SandboxStore,
@@ -28,6 +29,7 @@ export interface ControlActivityPorts {
   readonly operations: OperationStore;
   readonly execs: ExecStore;
   readonly sweeps: SweepStore;
+  readonly hosts: Pick<HostStore, 'list'>;
   readonly wake: WakeSender;
   readonly runs: WorkflowStarter & WorkflowSignaller & WorkflowInspector;
   readonly log: Log;
@@ -78,6 +80,10 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
 
     async giveUpExec({ execId, note }) {
       return await giveUp(ports, execId, note);
+    },
+
+    async listHosts() {
+      return (await ports.hosts.list()).filter(({ live }) => live).map(({ id }) => id);
     },
 
     sweep: () => sweepRows(ports),

@@ -36,7 +36,16 @@ function portsOf(
     warn: () => undefined,
     error: () => undefined,
   };
-  return { sandboxes, operations, execs, sweeps, wake: world.wakes, runs: world.workflows, log };
+  return {
+    sandboxes,
+    operations,
+    execs,
+    sweeps,
+    hosts: world.hosts,
+    wake: world.wakes,
+    runs: world.workflows,
+    log,
+  };
 }
 
 const EXEC = { id: '0190b0a0-0000-7000-8000-000000000001' } as Exec;

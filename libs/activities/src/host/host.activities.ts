@@ -8,6 +8,8 @@ import {
   type ContainerSpec,
   type ExecId,
   type ExecStore,
+  type HostId,
+  type Log,
   type OperationStore,
   type Sandbox,
   type SandboxObservedState,
@@ -22,6 +24,7 @@ import type { ExecSupervisor } from '../exec/exec-supervisor.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
+import { reconcileHost } from './reconcile.js';
 import { drainExecs, observeContainer } from './settle.js';
 
 export interface HostActivityPorts {
@@ -31,24 +34,12 @@ export interface HostActivityPorts {
   readonly engine: ContainerEngine;
   readonly supervisor: Pick<ExecSupervisor, 'join' | 'continueQueue'>;
   readonly wake: WakeSender;
+  readonly log: Log;
 }
 
-export function createHostActivities(ports: HostActivityPorts): HostActivities {
+export function createHostActivities(ports: HostActivityPorts, hostId: HostId): HostActivities {
   const { sandboxes, engine } = ports;
-
-  /** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
-  const step = (
-    name: StepName | Undo,
-    input: StepInput,
-    work: (sandbox: Sandbox) => Promise<void>,
-  ): Promise<void> =>
-    withAttemptsCounted(Context.current().info.attempt, () =>
-      withHeartbeat(() =>
-        throughOutages(Context.current().cancellationSignal, () =>
-          recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId))),
-        ),
-      ),
-    );
+  const step = stepsOver(ports);
 
   return translated<HostActivities>({
     prepareStorage: (input) =>
@@ -100,8 +91,26 @@ export function createHostActivities(ports: HostActivityPorts): HostActivities {
     observeContainer: (input) =>
       step('observe_container', input, (sandbox) => observeContainer(ports, input, sandbox)),
 
+    reconcileHost: () => withHeartbeat(() => reconcileHost(ports, hostId)),
+
     cancelExec: ({ execId }) => withHeartbeat(() => cancelExec(ports, execId)),
   });
+}
+
+/** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
+function stepsOver(ports: HostActivityPorts) {
+  return async (
+    name: StepName | Undo,
+    input: StepInput,
+    work: (sandbox: Sandbox) => Promise<void>,
+  ): Promise<void> =>
+    await withAttemptsCounted(Context.current().info.attempt, () =>
+      withHeartbeat(() =>
+        throughOutages(Context.current().cancellationSignal, () =>
+          recordedStep(ports, name, input, async () => work(await ports.sandboxes.get(input.sandboxId))),
+        ),
+      ),
+    );
 }
 
 async function cancelExec(ports: HostActivityPorts, execId: ExecId): Promise<void> {

@@ -1,13 +1,12 @@
-import type {
-  ContainerEngine,
-  ContainerView,
-  Failure,
-  HostId,
-  Log,
-  Sandbox,
-  SandboxObservedState,
-  SandboxStore,
-  WakeSender,
+import {
+  observe,
+  type ContainerEngine,
+  type ContainerView,
+  type HostId,
+  type Log,
+  type Sandbox,
+  type SandboxStore,
+  type WakeSender,
 } from '#domain';
 import { Backoff } from '../patience.js';
 
@@ -82,12 +81,9 @@ export class SandboxObserver {
   }
 
   private async write(sandbox: Sandbox, view: ContainerView | undefined): Promise<void> {
-    const observedState = observedStateOf(view);
-    const changed = await this.ports.sandboxes.observeDrift(sandbox.id, {
-      generation: sandbox.generation,
-      observedState,
-      failure: driftOf(view),
-    });
+    const { observedState, failure } = observe(sandbox, view);
+    const seen = { generation: sandbox.generation, observedState, failure };
+    const changed = await this.ports.sandboxes.observeDrift(sandbox.id, seen);
     if (!changed) return;
     this.ports.log.info(
       { sandboxId: sandbox.id, from: sandbox.observedState, to: observedState },
@@ -96,29 +92,4 @@ export class SandboxObserver {
     this.ports.wake.wake(`sandbox:${sandbox.id}`);
     if (observedState === 'running') await this.ports.onRunning(sandbox);
   }
-}
-
-export function observedStateOf(view: ContainerView | undefined): SandboxObservedState {
-  switch (view?.state) {
-    case undefined:
-    case 'missing':
-      return 'missing';
-    case 'running':
-      return 'running';
-    case 'paused':
-    case 'restarting':
-      return 'degraded';
-    case 'created':
-    case 'exited':
-      return 'stopped';
-  }
-}
-
-function driftOf(view: ContainerView | undefined): Failure | null {
-  if (!view || view.state === 'missing') {
-    return { code: 'container_missing', message: 'The container is gone; nothing of Berth removed it.' };
-  }
-  if (view.state === 'paused') return { code: 'container_failed', message: 'The container is paused.' };
-  if (view.oomKilled) return { code: 'container_failed', message: 'The container ran out of memory.' };
-  return null;
 }

@@ -20,6 +20,10 @@ export interface ContainerEngine {
   connect(sandbox: SandboxRef): Promise<RunnerConnection>;
   /** A read-only view of the spool of a container that is dead or gone, by a short-lived container without network. */
   drain(sandbox: SandboxRef, image: string): Promise<RunnerConnection>;
+  /** Every container that carries our labels, whatever its name: in one call, also where there are thousands. */
+  survey(): Promise<SurveyedContainer[]>;
+  /** Gives a container its own name back. False where labels and mounts do not prove that it is ours, or the name is taken. */
+  reclaimName(found: SurveyedContainer): Promise<boolean>;
   /** Everything of ours on this host: for adoption and drift. */
   list(): Promise<ContainerView[]>;
   /** Calls `listener` on each start, death and removal of a container of ours, until `signal` aborts. Ends when the engine goes away. */
@@ -39,6 +43,13 @@ export interface ContainerSpec extends SandboxRef {
   readonly operationId: OperationId;
   readonly image: string;
   readonly tier: ContainerLimits;
+}
+
+export interface SurveyedContainer extends SandboxRef {
+  readonly containerId: string;
+  readonly name: string;
+  readonly isNamedOurs: boolean;
+  readonly state: Exclude<ContainerView['state'], 'missing'>;
 }
 
 export interface ContainerView extends SandboxRef {

@@ -132,7 +132,13 @@ export interface SandboxStore {
   /** Writes what Docker's events or a look at the engine showed; ignored while an operation is live on the sandbox. */
   observeDrift(
     id: SandboxId,
-    seen: { generation: number; observedState: SandboxObservedState; failure: Failure | null },
+    seen: {
+      generation: number;
+      observedState: SandboxObservedState;
+      failure: Failure | null;
+      /** Only if the row is as it was at that moment, its `updatedAt`. */
+      unchangedSince?: string;
+    },
   ): Promise<boolean>;
   setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void>;
 }
@@ -158,6 +164,8 @@ export interface OperationStore {
   beginStep(id: OperationId, step: string, at: string): Promise<Operation>;
   endStep(id: OperationId, step: string, at: string, failure: Failure | null): Promise<void>;
   markWorkflowStarted(id: OperationId): Promise<void>;
+  /** The sandboxes of a host that an operation holds. */
+  liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>>;
 }
 
 export type ClaimResult =

@@ -2,9 +2,11 @@ import {
   DomainError,
   isTerminal,
   OPERATION_TRANSITIONS,
+  sandboxId,
   stepBegun,
   stepEnded,
   type Failure,
+  type HostId,
   type Operation,
   type OperationId,
   type OperationState,
@@ -113,6 +115,14 @@ export class PostgresOperationStore implements OperationStore {
       );
       return operationFrom(changed ?? row);
     });
+  }
+
+  async liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT sandbox_id AS id FROM operations WHERE host_id = $1 AND state IN ('pending', 'running', 'parked')`,
+      [hostId],
+    );
+    return new Set(rows.map(({ id }) => sandboxId(id)));
   }
 
   async markWorkflowStarted(id: OperationId): Promise<void> {

@@ -200,9 +200,10 @@ export class PostgresSandboxStore implements SandboxStore {
     const rows = await this.database.query(
       `UPDATE sandboxes s SET observed_state = $3, failure = $4, updated_at = now()
        WHERE s.id = $1 AND s.generation = $2 AND s.observed_state NOT IN ('deleted', $3)
+         AND ($5::text IS NULL OR date_trunc('milliseconds', s.updated_at) = $5::timestamptz)
          AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state IN ${LIVE})
        RETURNING s.id`,
-      [id, seen.generation, seen.observedState, json(seen.failure)],
+      [id, seen.generation, seen.observedState, json(seen.failure), seen.unchangedSince ?? null],
     );
     return rows.length > 0;
   }

@@ -1,0 +1,102 @@
+import {
+  isDomainError,
+  observe,
+  planContainer,
+  type ContainerEngine,
+  type HostId,
+  type Log,
+  type OperationStore,
+  type Sandbox,
+  type SandboxStore,
+  type SurveyedContainer,
+  type WakeSender,
+} from '#domain';
+import type { ReconcileResult } from '../contract.js';
+import type { ExecSupervisor } from '../exec/exec-supervisor.js';
+
+export interface ReconcilePorts {
+  readonly sandboxes: SandboxStore;
+  readonly operations: Pick<OperationStore, 'liveSandboxes'>;
+  readonly engine: ContainerEngine;
+  readonly supervisor: Pick<ExecSupervisor, 'continueQueue'>;
+  readonly wake: WakeSender;
+  readonly log: Log;
+}
+
+/**
+ * Compares what the engine of this host has with what the rows say, and makes them agree: names are taken back, what
+ * rows prove to be left over is removed, drift is written on the row. It leaves alone what an operation holds and what
+ * no row knows. The engine's events do the same at once; this is for what they have missed.
+ */
+export async function reconcileHost(ports: ReconcilePorts, hostId: HostId): Promise<ReconcileResult> {
+  const { sandboxes, operations, engine } = ports;
+  // In this order: what is made after the rows were read has a row that says that an operation holds it.
+  const rows = new Map((await sandboxes.listOnHost(hostId)).map((row) => [row.id, row]));
+  const held = await operations.liveSandboxes(hostId);
+  const survey = await engine.survey();
+  const done = { looked: rows.size, changed: 0, reclaimed: 0, removed: 0, reported: 0 };
+  for (const found of survey) {
+    if (held.has(found.sandboxId)) continue;
+    const effect = await settleContainer(ports, found, rows.get(found.sandboxId));
+    if (effect !== undefined) done[effect] += 1;
+  }
+  for (const row of rows.values()) {
+    if (row.generation === 0 || held.has(row.id)) continue;
+    if (await settleRow(ports, row, survey)) done.changed += 1;
+  }
+  return done;
+}
+
+async function settleContainer(
+  { sandboxes, engine, log }: ReconcilePorts,
+  found: SurveyedContainer,
+  listed: Sandbox | undefined,
+): Promise<'reclaimed' | 'removed' | 'reported' | undefined> {
+  // Rows of deleted sandboxes are not listed, and one proves as much as any other.
+  const row = listed ?? (await findDeleted(sandboxes, found));
+  const plan = planContainer(found, row);
+  if (plan === 'keep') return undefined;
+  const what = { sandboxId: found.sandboxId, generation: found.generation, container: found.name };
+  if (plan === 'reclaim' && (await engine.reclaimName(found))) {
+    log.warn(what, 'A container had another name; it has its own again.');
+    return 'reclaimed';
+  }
+  if (plan === 'remove') {
+    log.warn(what, 'A container that its row does not need any more is removed.');
+    await engine.removeContainers(found);
+    return 'removed';
+  }
+  log.warn(what, 'A container has labels of Berth and no row; it is left to people.');
+  return 'reported';
+}
+
+async function findDeleted(
+  sandboxes: SandboxStore,
+  { sandboxId }: SurveyedContainer,
+): Promise<Sandbox | undefined> {
+  try {
+    return await sandboxes.get(sandboxId);
+  } catch (error) {
+    if (isDomainError(error, 'not_found')) return undefined;
+    throw error;
+  }
+}
+
+/** The engine is asked again where the survey and the row differ: the survey is older than both. */
+async function settleRow(
+  { sandboxes, engine, supervisor, wake, log }: ReconcilePorts,
+  row: Sandbox,
+  survey: readonly SurveyedContainer[],
+): Promise<boolean> {
+  const surveyed = survey.find((one) => one.sandboxId === row.id && one.generation === row.generation);
+  const expected = observe(row, surveyed && { state: surveyed.state, oomKilled: false });
+  if (expected.observedState === row.observedState) return false;
+  const view = await engine.inspect({ sandboxId: row.id, generation: row.generation });
+  const { observedState, failure } = observe(row, view);
+  const seen = { generation: row.generation, observedState, failure, unchangedSince: row.updatedAt };
+  if (!(await sandboxes.observeDrift(row.id, seen))) return false;
+  log.info({ sandboxId: row.id, from: row.observedState, to: observedState }, 'A sandbox had drifted.');
+  wake.wake(`sandbox:${row.id}`);
+  if (observedState === 'running') await supervisor.continueQueue(row.id);
+  return true;
+}

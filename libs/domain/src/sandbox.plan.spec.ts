@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals';
+import { observe, planContainer, type ContainerView, type SandboxDesiredState } from './index.js';
+
+const STATES = ['running', 'paused', 'created', 'exited', 'restarting', 'missing'] as const;
+const DESIRED: readonly SandboxDesiredState[] = ['running', 'stopped', 'deleted'];
+const seen = (state: ContainerView['state'], oomKilled = false) => ({ state, oomKilled });
+
+describe('a look at the engine', () => {
+  it('never says running of what is not, whatever the owner wants', () => {
+    for (const desiredState of DESIRED) {
+      for (const state of STATES) {
+        const { observedState } = observe({ desiredState }, seen(state));
+        expect(observedState === 'running').toBe(state === 'running');
+      }
+      expect(observe({ desiredState }, undefined).observedState).toBe('missing');
+    }
+  });
+
+  it('names every drift, and nothing where all is as it should be', () => {
+    const codes = DESIRED.flatMap((desiredState) =>
+      STATES.map((state) => [
+        desiredState,
+        state,
+        observe({ desiredState }, seen(state)).failure?.code ?? null,
+      ]),
+    );
+    expect(codes).toEqual([
+      ['running', 'running', null],
+      ['running', 'paused', 'container_failed'],
+      ['running', 'created', null],
+      ['running', 'exited', null],
+      ['running', 'restarting', null],
+      ['running', 'missing', 'container_missing'],
+      ['stopped', 'running', 'invalid_state'],
+      ['stopped', 'paused', 'container_failed'],
+      ['stopped', 'created', null],
+      ['stopped', 'exited', null],
+      ['stopped', 'restarting', null],
+      ['stopped', 'missing', 'container_missing'],
+      ['deleted', 'running', 'invalid_state'],
+      ['deleted', 'paused', 'container_failed'],
+      ['deleted', 'created', null],
+      ['deleted', 'exited', null],
+      ['deleted', 'restarting', null],
+      ['deleted', 'missing', 'container_missing'],
+    ]);
+    expect(observe({ desiredState: 'running' }, seen('exited', true)).failure?.message).toMatch(/memory/);
+  });
+});
+
+describe('a container that was found', () => {
+  const row = { generation: 3, observedState: 'running' as const };
+
+  it('is removed only where its row proves that it is not needed, and its name that it is ours', () => {
+    for (const generation of [1, 2]) {
+      expect(planContainer({ generation, isNamedOurs: true }, row)).toBe('remove');
+      expect(planContainer({ generation, isNamedOurs: false }, row)).toBe('report');
+    }
+    const deleted = { ...row, observedState: 'deleted' as const };
+    expect(planContainer({ generation: 3, isNamedOurs: true }, deleted)).toBe('remove');
+    expect(planContainer({ generation: 3, isNamedOurs: false }, deleted)).toBe('report');
+  });
+
+  it('gets its name back where it is the one that the row means', () => {
+    expect(planContainer({ generation: 3, isNamedOurs: true }, row)).toBe('keep');
+    expect(planContainer({ generation: 3, isNamedOurs: false }, row)).toBe('reclaim');
+  });
+
+  it('is left to people where no row knows it', () => {
+    for (const isNamedOurs of [true, false]) {
+      expect(planContainer({ generation: 3, isNamedOurs }, undefined)).toBe('report');
+      expect(planContainer({ generation: 4, isNamedOurs }, row)).toBe('report');
+    }
+  });
+});
