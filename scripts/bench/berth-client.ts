@@ -64,7 +64,7 @@ export class BerthClient {
 
   async measure(sandboxId: string, argv: readonly string[]): Promise<ExecTimes> {
     const begunAt = performance.now();
-    const { id } = await this.post<{ id: string }>(`/v1/sandboxes/${sandboxId}/execs`, { argv }, DEADLINE_MS);
+    const id = await this.start(sandboxId, argv);
     const acceptedMs = performance.now() - begunAt;
     const { firstByteAt, endAt } = await this.watch(id);
     return {
@@ -74,15 +74,22 @@ export class BerthClient {
     };
   }
 
+  /** The id of an exec that has been accepted. */
+  async start(sandboxId: string, argv: readonly string[]): Promise<string> {
+    const { id } = await this.post<{ id: string }>(`/v1/sandboxes/${sandboxId}/execs`, { argv }, DEADLINE_MS);
+    return id;
+  }
+
   /** Starts a command and hands every piece of its output over as it comes. */
   async receive(
     sandboxId: string,
     argv: readonly string[],
     onPayload: (payload: Buffer) => void,
+    deadlineMs = DEADLINE_MS,
   ): Promise<{ readonly endMs: number; readonly end: EndMessage }> {
     const begunAt = performance.now();
-    const { id } = await this.post<{ id: string }>(`/v1/sandboxes/${sandboxId}/execs`, { argv }, DEADLINE_MS);
-    const { endAt, end } = await this.watch(id, onPayload);
+    const id = await this.start(sandboxId, argv);
+    const { endAt, end } = await this.watch(id, onPayload, deadlineMs);
     return { endMs: endAt - begunAt, end };
   }
 
@@ -90,7 +97,11 @@ export class BerthClient {
     this.socket.close();
   }
 
-  private async watch(execId: string, onPayload?: (payload: Buffer) => void): Promise<Watched> {
+  private async watch(
+    execId: string,
+    onPayload?: (payload: Buffer) => void,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Watched> {
     this.subscriptions += 1;
     const id = `b${this.subscriptions}`;
     return await new Promise((resolve, reject) => {
@@ -116,7 +127,7 @@ export class BerthClient {
         if (message.state === 'succeeded') settle(() => resolve({ firstByteAt, endAt, end: message }));
         else fail(`it ended as ${message.state ?? 'nothing'}`);
       };
-      const timer = setTimeout(() => fail(`no end within ${DEADLINE_MS} ms`), DEADLINE_MS);
+      const timer = setTimeout(() => fail(`no end within ${deadlineMs} ms`), deadlineMs);
       this.socket.on('message', receive).on('close', closed);
       this.socket.send(JSON.stringify({ t: 'sub', id, topic: `exec:${execId}`, after: 0 }));
     });

@@ -1,83 +1,153 @@
 /**
- * Benchmarks against a running installation. They are clients like any other: they use the public API, and Docker's own for comparison, and must never look into the database or the Workflows to be
- * faster.
+ * Benchmarks against a running installation. They are clients like any other: they use the public API, and Docker's own for comparison, and must never look into the database or the Workflows to be faster.
  */
 import { parseArgs } from 'node:util';
+import { benchBulk } from './bulk.bench.js';
 import { benchExec } from './exec.bench.js';
-import { describeMachine } from './machine.js';
+import { benchIdle } from './idle.bench.js';
+import { describeMachine, type Machine } from './machine.js';
 import { benchOutput } from './output.bench.js';
 import { benchRate } from './rate.bench.js';
-import { outputReport, rateReport, searchReport, textReport } from './report.js';
-import { readRunningInstance } from './running-instance.js';
+import {
+  bulkReport,
+  idleReport,
+  outputReport,
+  rateReport,
+  searchReport,
+  textReport,
+  viewersReport,
+} from './report.js';
+import { readRunningInstance, type RunningInstance } from './running-instance.js';
 import { benchSearch } from './search.bench.js';
+import { benchViewers } from './viewers.bench.js';
 
-const ROUNDS_DEFAULT = 100;
-const OUTPUT_ROUNDS_DEFAULT = 5;
-const ROUNDS_MAX = 100_000;
+const COUNT_MAX = 100_000;
+const GIBIBYTES_DEFAULT = 2;
+const GIBIBYTES_MAX = 10;
 const PROGRESS_EVERY = 25;
-const KINDS: ReadonlySet<string> = new Set(['exec', 'rate', 'output', 'search']);
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | rate | output | search [options]
+Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
   output           100 MiB of lines and of zeros to one WebSocket client, and the memory that it takes
+  bulk             gibibytes of one command to one WebSocket client, and the memory that they take
+  viewers          a hundred viewers of one exec, with and without one that has stalled
+  idle             what sandboxes cost in which nothing happens
   search           words in the commands and outputs of 10,000 execs
 
-  --n COUNT        measurements of each kind after the warm-up (default ${ROUNDS_DEFAULT}; output ${OUTPUT_ROUNDS_DEFAULT})
+  --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
+                   (default 100; output 5; viewers 3; idle 10)
+  --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
   --help           this text
 `;
+
+interface Wanted {
+  readonly instance: RunningInstance;
+  readonly count: number;
+  readonly gibibytes: number;
+}
+
+interface Bench {
+  readonly countDefault: number;
+  /** Returns the report, and how to say it in words. */
+  run(wanted: Wanted): Promise<{ report: unknown; text(machine: Machine): string }>;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  exec: {
+    countDefault: 100,
+    run: async ({ instance, count }) => {
+      const report = await benchExec(instance, count, (done, of) => {
+        if (done % PROGRESS_EVERY === 0 || done === of) process.stderr.write(`${done} of ${of}\n`);
+      });
+      return { report, text: (machine) => textReport(machine, report) };
+    },
+  },
+  rate: {
+    countDefault: 100,
+    run: async ({ instance, count }) => {
+      const report = await benchRate(instance, count);
+      return { report, text: (machine) => rateReport(machine, report) };
+    },
+  },
+  output: {
+    countDefault: 5,
+    run: async ({ instance, count }) => {
+      const report = await benchOutput(instance, count, ({ kind, rawRate, berthRate }) => {
+        process.stderr.write(
+          `${kind}: raw ${rawRate.toFixed(0)} MiB/s, Berth ${berthRate.toFixed(0)} MiB/s\n`,
+        );
+      });
+      return { report, text: (machine) => outputReport(machine, report) };
+    },
+  },
+  bulk: {
+    countDefault: 1,
+    run: async ({ instance, gibibytes }) => {
+      const report = await benchBulk(instance, gibibytes);
+      return { report, text: (machine) => bulkReport(machine, report) };
+    },
+  },
+  viewers: {
+    countDefault: 3,
+    run: async ({ instance, count }) => {
+      const report = await benchViewers(instance, count);
+      return { report, text: (machine) => viewersReport(machine, report) };
+    },
+  },
+  search: {
+    countDefault: 100,
+    run: async ({ instance, count }) => {
+      const report = await benchSearch(instance, count);
+      return { report, text: (machine) => searchReport(machine, report) };
+    },
+  },
+  idle: {
+    countDefault: 10,
+    run: async ({ instance, count }) => {
+      const report = await benchIdle(instance, count);
+      return { report, text: (machine) => idleReport(machine, report) };
+    },
+  },
+};
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       n: { type: 'string' },
+      gib: { type: 'string', default: String(GIBIBYTES_DEFAULT) },
       json: { type: 'boolean', default: false },
       'state-dir': { type: 'string', default: process.env['BERTH_STATE_DIR'] ?? '.berth' },
       help: { type: 'boolean', default: false },
     },
   });
-  const [kind, ...surplus] = positionals;
-  const rounds = Number(values.n ?? (kind === 'output' ? OUTPUT_ROUNDS_DEFAULT : ROUNDS_DEFAULT));
-  const valid = surplus.length === 0 && KINDS.has(kind ?? '');
-  if (values.help || !valid || !Number.isInteger(rounds) || rounds < 1 || rounds > ROUNDS_MAX) {
+  const [kind = '', ...surplus] = positionals;
+  const bench = Object.hasOwn(BENCHES, kind) ? BENCHES[kind] : undefined;
+  const count = Number(values.n ?? bench?.countDefault);
+  const gibibytes = Number(values.gib);
+  const valid = surplus.length === 0 && isCount(count, COUNT_MAX) && isCount(gibibytes, GIBIBYTES_MAX);
+  if (values.help || !bench || !valid) {
     (values.help ? process.stdout : process.stderr).write(USAGE);
     return values.help ? 0 : 2;
   }
   const instance = readRunningInstance(values['state-dir']);
   const machine = await describeMachine(instance);
-  if (kind === 'output') {
-    const report = await benchOutput(instance, rounds, ({ kind: of, rawRate, berthRate }) => {
-      process.stderr.write(`${of}: raw ${rawRate.toFixed(0)} MiB/s, Berth ${berthRate.toFixed(0)} MiB/s\n`);
-    });
-    print(values.json, { machine, report }, () => outputReport(machine, report));
-    return 0;
-  }
-  if (kind === 'rate') {
-    const report = await benchRate(instance, rounds);
-    print(values.json, { machine, report }, () => rateReport(machine, report));
-    return 0;
-  }
-  if (kind === 'search') {
-    const report = await benchSearch(instance, rounds);
-    print(values.json, { machine, report }, () => searchReport(machine, report));
-    return 0;
-  }
-  const report = await benchExec(instance, rounds, (done, of) => {
-    if (done % PROGRESS_EVERY === 0 || done === of) process.stderr.write(`${done} of ${of}\n`);
-  });
-  print(values.json, { machine, report }, () => textReport(machine, report));
+  const measured = await bench.run({ instance, count, gibibytes });
+  const said = values.json
+    ? JSON.stringify({ machine, report: measured.report }, undefined, 2)
+    : measured.text(machine);
+  process.stdout.write(`${said}\n`);
   return 0;
 }
 
-function print(json: boolean, data: unknown, text: () => string): void {
-  process.stdout.write(`${json ? JSON.stringify(data, undefined, 2) : text()}\n`);
-}
+const isCount = (value: number, most: number): boolean =>
+  Number.isInteger(value) && value >= 1 && value <= most;
 
 try {
   process.exitCode = await main();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BerthClient } from './berth-client.js';
+import { MemoryWatch, type MemoryGrowth } from './memory-watch.js';
 import { RawDocker } from './raw-docker.js';
-import { residentBytes, type ProcessName } from './resident-memory.js';
 import type { RunningInstance } from './running-instance.js';
 
 const MEBIBYTE = 1_024 * 1_024;
@@ -23,8 +23,8 @@ export interface OutputRound {
 
 export interface OutputReport {
   readonly rounds: readonly OutputRound[];
-  /** How much each process had grown at the most while the output passed, in mebibytes. */
-  readonly growth: Readonly<Record<ProcessName, number>>;
+  /** How much each had grown at the most while the output passed. */
+  readonly growth: MemoryGrowth;
 }
 
 /** 100 MiB of each kind, durable, to one WebSocket client that checks the SHA-256, beside Docker's own attached stream. */
@@ -39,7 +39,7 @@ export async function benchOutput(
     const raw = await RawDocker.open(instance.dockerHost, sandboxId);
     const measured: OutputRound[] = [];
     await measureOne(client, raw, sandboxId, 'lines');
-    const memory = new MemoryWatch(instance);
+    const memory = new MemoryWatch(instance, raw.containerId);
     for (let round = 0; round < rounds; round += 1) {
       for (const kind of ['lines', 'zeros'] as const) {
         const one = await measureOne(client, raw, sandboxId, kind);
@@ -75,31 +75,3 @@ async function measureOne(
 }
 
 const rateOf = (ms: number): number => OUTPUT_BYTES / MEBIBYTE / (ms / 1_000);
-
-/** Looks at the resident memory of the processes several times a second, against what it was at the beginning. */
-class MemoryWatch {
-  private readonly before: Record<ProcessName, number>;
-  private readonly most: Record<ProcessName, number>;
-  private readonly timer: NodeJS.Timeout;
-
-  constructor(private readonly instance: RunningInstance) {
-    this.before = residentBytes(instance);
-    this.most = { ...this.before };
-    this.timer = setInterval(() => this.look(), 200);
-  }
-
-  stop(): Record<ProcessName, number> {
-    clearInterval(this.timer);
-    this.look();
-    return {
-      api: (this.most.api - this.before.api) / MEBIBYTE,
-      worker: (this.most.worker - this.before.worker) / MEBIBYTE,
-    };
-  }
-
-  private look(): void {
-    const now = residentBytes(this.instance);
-    this.most.api = Math.max(this.most.api, now.api);
-    this.most.worker = Math.max(this.most.worker, now.worker);
-  }
-}

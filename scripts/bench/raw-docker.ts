@@ -23,6 +23,10 @@ export class RawDocker {
     return new RawDocker(docker, docker.getContainer(found.Id));
   }
 
+  get containerId(): string {
+    return this.container.id;
+  }
+
   /** From create to an inspect that shows the exit code, in milliseconds. */
   async measureTrue(): Promise<number> {
     const begunAt = performance.now();

@@ -1,5 +1,9 @@
 import type { ExecReport, Measured } from './exec.bench.js';
 import type { RateReport } from './rate.bench.js';
+import type { BulkReport } from './bulk.bench.js';
+import type { IdleReport } from './idle.bench.js';
+import type { MemoryGrowth } from './memory-watch.js';
+import type { ViewersReport } from './viewers.bench.js';
 import type { OutputReport } from './output.bench.js';
 import type { Machine } from './machine.js';
 import { SEARCHED_EXECS, type SearchReport } from './search.bench.js';
@@ -54,7 +58,7 @@ export function outputReport(machine: Machine, { rounds, growth }: OutputReport)
     '| --- | --- | --- | --- |',
     ...rows,
     '',
-    `Resident memory grew by at most ${growth.api.toFixed(0)} MiB (API) and ${growth.worker.toFixed(0)} MiB (worker).`,
+    memoryLine(growth),
   ].join('\n');
 }
 
@@ -70,6 +74,49 @@ export function searchReport(machine: Machine, report: SearchReport): string {
     '| --- | --- | --- |',
     ...rows,
   ].join('\n');
+}
+
+export function bulkReport(machine: Machine, { bytes, rate, growth }: BulkReport): string {
+  return [
+    ...heading(machine, `${bytes / 1_024 ** 3} GiB of one command to one WebSocket client, SHA-256 checked`),
+    '',
+    `${rate.toFixed(0)} MiB/s. ${memoryLine(growth)}`,
+  ].join('\n');
+}
+
+export function viewersReport(machine: Machine, { viewers, rounds, growth }: ViewersReport): string {
+  const rate = median(rounds.map((round) => round.rate));
+  const beside = median(rounds.map((round) => round.rateBesideStalled));
+  return [
+    ...heading(machine, `${rounds.length} of each, interleaved; the viewers run on the same machine`),
+    '',
+    `| ${viewers} viewers of one exec | MB/s in all |`,
+    '| --- | --- |',
+    `| all of them read | ${rate.toFixed(0)} |`,
+    `| beside one more that has stalled | ${beside.toFixed(0)} (${((beside / rate - 1) * 100).toFixed(1)} %) |`,
+    '',
+    memoryLine(growth),
+  ].join('\n');
+}
+
+export function idleReport(machine: Machine, report: IdleReport): string {
+  const { sandboxes, openRuns, controlMemory, runnerMemory, controlProcessor, runnerProcessor } = report;
+  return [
+    ...heading(machine, `${sandboxes} sandboxes in which nothing happens`),
+    '',
+    '| a sandbox | |',
+    '| --- | --- |',
+    `| memory in API and worker | ${controlMemory.toFixed(2)} MiB |`,
+    `| memory of its runner | ${runnerMemory.toFixed(1)} MiB |`,
+    `| processor in API and worker, a minute | ${controlProcessor.toFixed(0)} ms |`,
+    `| processor of its runner, a minute | ${runnerProcessor.toFixed(0)} ms |`,
+    `| open runs, of all sandboxes | ${openRuns.length === 0 ? 'none' : openRuns.join(', ')} |`,
+  ].join('\n');
+}
+
+function memoryLine({ api, worker, runner, postgres }: MemoryGrowth): string {
+  const mib = (value: number): string => `${value.toFixed(0)} MiB`;
+  return `Resident memory grew by at most ${mib(api)} (API), ${mib(worker)} (worker), ${mib(runner)} (runner) and ${mib(postgres)} (Postgres, besides its shared buffers).`;
 }
 
 function heading(machine: Machine, what: string): string[] {

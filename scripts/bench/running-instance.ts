@@ -7,7 +7,8 @@ export interface RunningInstance {
   readonly adminSecret: string;
   readonly dockerHost: string;
   readonly databaseUrl: string;
-  readonly pids: { readonly api: number; readonly worker: number };
+  readonly temporalUiUrl: string;
+  readonly pids: { readonly api: number; readonly worker: number; readonly postgres: number };
 }
 
 /** Reads what `npm start` has written into its state folder. */
@@ -19,7 +20,8 @@ export function readRunningInstance(stateDirectory: string): RunningInstance {
     adminSecret: textOf(secrets, 'adminSecret'),
     dockerHost: textOf(run, 'dockerHost'),
     databaseUrl: textOf(run, 'databaseUrl'),
-    pids: { api: pidOf(run, 'api'), worker: pidOf(run, 'worker') },
+    temporalUiUrl: textOf(run, 'temporalUiUrl'),
+    pids: { api: pidOf(run, 'api'), worker: pidOf(run, 'worker'), postgres: pidOf(run, 'postgres') },
   };
 }
 
