@@ -93,7 +93,7 @@ export function viewersReport(machine: Machine, { viewers, rounds, growth }: Vie
     `| ${viewers} viewers of one exec | MB/s in all |`,
     '| --- | --- |',
     `| all of them read | ${rate.toFixed(0)} |`,
-    `| beside one more that has stalled | ${beside.toFixed(0)} (${((beside / rate - 1) * 100).toFixed(1)} %) |`,
+    `| the same, beside one more that has stalled | ${beside.toFixed(0)} (${(beside / rate).toFixed(2)} of it) |`,
     '',
     memoryLine(growth),
   ].join('\n');

@@ -121,12 +121,12 @@ async function initialise(context: LaunchContext, binaries: string, dataDirector
 
 /**
  * A chunk of output passes through several large pieces of memory. The C library gives such pieces back to the kernel at once
- * and asks for them again, which is half of the time that storing a chunk takes. The server keeps up to this much instead.
+ * and asks for them again, which is half of the time that storing a chunk takes. Each of its processes keeps up to this much instead.
  */
 const KEPT_MEMORY = {
-  MALLOC_MMAP_THRESHOLD_: String(64 * 1_024 * 1_024),
-  MALLOC_TRIM_THRESHOLD_: String(32 * 1_024 * 1_024),
-  MALLOC_TOP_PAD_: String(4 * 1_024 * 1_024),
+  MALLOC_MMAP_THRESHOLD_: String(8 * 1_024 * 1_024),
+  MALLOC_TRIM_THRESHOLD_: String(4 * 1_024 * 1_024),
+  MALLOC_TOP_PAD_: String(1 * 1_024 * 1_024),
 };
 
 function describe(
