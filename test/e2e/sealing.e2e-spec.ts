@@ -139,12 +139,18 @@ describe('an output that is sealed while its command runs', () => {
 });
 
 describe('a small output', () => {
-  it('is packed with others after a while and read as before', async () => {
-    const { id } = await run(sandbox, { command: 'printf "a\\000b"; echo c >&2' });
+  it('is packed with others after a while and read as before, though its sandbox has been deleted', async () => {
+    const gone = await sandboxOf(`sealing-${randomUUID().slice(0, 8)}`);
+    const { id } = await run(gone, { command: 'printf "a\\000b"; echo c >&2' });
+    expect((await call('DELETE', `/v1/sandboxes/${gone}?wait=60`)).body).toMatchObject({
+      sandbox: { observedState: 'deleted' },
+    });
     await backdate(id, 6);
     await untilSealed(id);
     expect((await output(id)).equals(Buffer.from('a\0b'))).toBe(true);
     expect((await output(id, 'stderr')).toString()).toBe('c\n');
+    expect((await recordSocket(id, 30)).stdout.toString()).toBe('a\0b');
+    expect(bytesOf(await readEvents(id, 0)).toString()).toContain('a\0b');
     expect(await verify(id)).toMatchObject({ ok: true, proven: true, hotBytes: 0 });
   });
 });

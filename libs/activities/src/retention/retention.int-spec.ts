@@ -165,6 +165,7 @@ describe('output that has expired', () => {
     const id = await world.endedExec('o1', ...large());
     const kept = await world.endedExec('o2', ...large());
     await sealAll();
+    await retain({});
     const added = (await world.keys()).filter((key) => !keys.has(key));
     expect(added.filter((key) => key.includes(id))).toHaveLength(2);
     await world.retention.expire(id);

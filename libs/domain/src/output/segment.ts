@@ -3,6 +3,7 @@ import { decodeFrames } from '../frames/frame.codec.js';
 import { FRAME_HEADER_BYTES, MalformedFrameError, type Frame } from '../frames/frame.js';
 import { SEGMENT_BLOCK_BYTES } from '../limits.js';
 import type { Chunk } from '../ports/stores.port.js';
+import type { OutputPlace } from './output-source.port.js';
 
 /** Which part of an exec's output something covers: positions of the framed output, and bytes of both streams. */
 export type OutputSpan = Omit<Chunk, 'frames'>;
@@ -88,6 +89,14 @@ export function blocksOf(segment: OutputSpan & Pick<OutputSegment, 'blocks'>): O
       stderrTo: next?.stderrFrom ?? segment.stderrTo,
     };
   });
+}
+
+export function startOf(span: OutputSpan, { of }: OutputPlace): number {
+  return of === 'frames' ? span.position : of === 'stdout' ? span.stdoutFrom : span.stderrFrom;
+}
+
+export function endOf(span: OutputSpan, { of }: OutputPlace): number {
+  return of === 'frames' ? span.endPosition : of === 'stdout' ? span.stdoutTo : span.stderrTo;
 }
 
 function framesOf(chunk: Chunk): readonly Frame[] {

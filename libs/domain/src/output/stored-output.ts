@@ -4,13 +4,17 @@ import type { ObjectStore } from '../ports/object-store.port.js';
 import type { Chunk } from '../ports/stores.port.js';
 import type { OutputPlace, OutputSource } from './output-source.port.js';
 import type { SegmentStore } from './output-stores.port.js';
-import { blocksOf, type OutputSegment, type OutputSpan } from './segment.js';
+import { RecentSegments } from './recent-segments.js';
+import { blocksOf, endOf, startOf, type OutputSegment, type OutputSpan } from './segment.js';
 
 /**
  * Output in the database and in object storage as one. It looks into the database first: output moves from there to
- * object storage and never back, so what is missing at the first look is there at the second.
+ * object storage and never back, so what is missing at the first look is there at the second. Whoever reads on in a
+ * segment goes straight to its object.
  */
 export class StoredOutput implements OutputSource {
+  private readonly recent = new RecentSegments();
+
   constructor(
     private readonly hot: OutputSource,
     private readonly segments: Pick<SegmentStore, 'find'>,
@@ -18,8 +22,10 @@ export class StoredOutput implements OutputSource {
   ) {}
 
   async readChunks(id: ExecId, fromPosition: number, bytesMax: number): Promise<Chunk[]> {
-    const hot = await this.hot.readChunks(id, fromPosition, bytesMax);
-    return await this.orSealed(id, hot, { of: 'frames', from: fromPosition }, bytesMax);
+    const place = { of: 'frames', from: fromPosition } as const;
+    const known = await this.fromRecent(id, place, bytesMax);
+    if (known) return known;
+    return await this.orSealed(id, await this.hot.readChunks(id, fromPosition, bytesMax), place, bytesMax);
   }
 
   async readStreamChunks(
@@ -28,18 +34,36 @@ export class StoredOutput implements OutputSource {
     fromByte: number,
     bytesMax: number,
   ): Promise<Chunk[]> {
+    const place = { of: stream, from: fromByte };
+    const known = await this.fromRecent(id, place, bytesMax);
+    if (known) return known;
     const hot = await this.hot.readStreamChunks(id, stream, fromByte, bytesMax);
-    return await this.orSealed(id, hot, { of: stream, from: fromByte }, bytesMax);
+    return await this.orSealed(id, hot, place, bytesMax);
+  }
+
+  /** Undefined where the segment is not known, or its object not there any more. */
+  private async fromRecent(id: ExecId, place: OutputPlace, bytesMax: number): Promise<Chunk[] | undefined> {
+    const segment = this.recent.find(id, place);
+    if (!segment) return undefined;
+    try {
+      return await this.readSegment(segment, place, bytesMax);
+    } catch (error) {
+      if (!isDomainError(error, 'not_found')) throw error;
+      this.recent.forget(id);
+      return undefined;
+    }
   }
 
   private async orSealed(id: ExecId, hot: Chunk[], place: OutputPlace, bytesMax: number): Promise<Chunk[]> {
     if (hot.length > 0) return hot;
     const { segment } = await this.look(id, place);
     if (!segment) return hot;
+    this.recent.put(id, segment);
     try {
       return await this.readSegment(segment, place, bytesMax);
     } catch (error) {
       if (!isDomainError(error, 'not_found')) throw error;
+      this.recent.forget(id);
       // Retention may have removed it since the look; otherwise it is missing where it must be.
       await this.look(id, place);
       throw unreadable(segment, 'the object is not there', error);
@@ -88,14 +112,6 @@ function blocksToRead(segment: OutputSegment, place: OutputPlace, bytesMax: numb
     bytes += block.endPosition - block.position;
   }
   return blocks.slice(first, end);
-}
-
-function startOf(span: OutputSpan, { of }: OutputPlace): number {
-  return of === 'frames' ? span.position : of === 'stdout' ? span.stdoutFrom : span.stderrFrom;
-}
-
-function endOf(span: OutputSpan, { of }: OutputPlace): number {
-  return of === 'frames' ? span.endPosition : of === 'stdout' ? span.stdoutTo : span.stderrTo;
 }
 
 function holds(span: OutputSpan, place: OutputPlace): boolean {
