@@ -23,6 +23,8 @@ import { OutputInTurn } from './output/output-in-turn.js';
 import { SharedOutput } from './output/shared-output.js';
 import type { ApiPorts } from './tokens.js';
 
+/** More would be memory that slow readers are said to need. */
+const HEAP_GROWTH_PERCENT = 40;
 const CONNECT_RETRY_MS = 500;
 const CONNECT_GIVE_UP_AFTER_MS = 120_000;
 
@@ -43,7 +45,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
   );
   await wakeReceiver.start();
   const hosts = new PostgresHostStore(database);
-  const buffers = new V8Buffers();
+  const buffers = new V8Buffers(HEAP_GROWTH_PERCENT);
   const hostLink = new HttpHostLink(hosts, config.adminSecret, buffers, log);
   const objects = new S3ObjectStore(config.s3);
   const execs = new PostgresExecStore(database, wakeSender);

@@ -15,6 +15,9 @@ import type { WorkerConfig } from './config.js';
 import type { Stores } from './stores.js';
 import type { TemporalWorkflowRuns } from '#temporal';
 
+/** Of a heap of 40 MiB: what output and its sealing leave behind until it is collected. */
+const HEAP_GROWTH_PERCENT = 100;
+
 /** The parts of a machine with a Docker engine: its Activities, and what goes on in the background. */
 export interface HostRole {
   readonly activities: ReturnType<typeof createHostActivities>;
@@ -42,7 +45,7 @@ export function createHostRole(
   });
   const { sandboxes, operations, execs, hosts, wake } = stores;
   const supervisor = new ExecSupervisor(
-    { execs, sandboxes, engine, signaller: runs, buffers: new V8Buffers(), log },
+    { execs, sandboxes, engine, signaller: runs, buffers: new V8Buffers(HEAP_GROWTH_PERCENT), log },
     hostId,
   );
   const input = new ExecInput({ execs, engine });

@@ -2,8 +2,6 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { PassedBuffers } from '#domain';
 
-/** How much the heap and what hangs on it may grow, in percent, until V8 looks through all of it again. */
-const GROWTH_PERCENT = 40;
 /** Less than what lets V8 look through the whole heap, and so much that a look at what is new costs nothing beside it. */
 const COLLECT_EVERY_BYTES = 8 * 1_024 * 1_024;
 
@@ -17,8 +15,9 @@ export class V8Buffers implements PassedBuffers {
   private readonly collect: (options: { type: 'minor' }) => void;
   private passedBytes = 0;
 
-  constructor() {
-    setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
+  /** `growthPercent`: how much the heap and what hangs on it may grow until V8 looks through all of it again. */
+  constructor(growthPercent: number) {
+    setFlagsFromString(`--heap-growing-percent=${growthPercent}`);
     setFlagsFromString('--expose-gc');
     this.collect = runInNewContext('gc') as typeof this.collect;
   }
