@@ -22,6 +22,8 @@ export class MemoryHostLink implements HostLink {
   readonly sizes: Resize[] = [];
   /** Set to make every question fail, as a host that is away does. */
   away: DomainError | undefined;
+  /** Questions that failed because of that. */
+  refusals = 0;
   /** What a command does with input; by default it takes it all. */
   answer: ((piece: InputPiece) => InputResult) | undefined;
   feedsOpened = 0;
@@ -105,7 +107,9 @@ export class MemoryHostLink implements HostLink {
 
   private async reached(): Promise<void> {
     await Promise.resolve();
-    if (this.away) throw this.away;
+    if (!this.away) return;
+    this.refusals += 1;
+    throw this.away;
   }
 }
 

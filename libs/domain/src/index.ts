@@ -42,7 +42,7 @@ export type {
   TerminalSize,
 } from './exec-input.js';
 export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox.js';
-export { observe, planContainer } from './sandbox.plan.js';
+export { observe, observedStateOf, planContainer } from './sandbox.plan.js';
 export type { ContainerPlan, Observation } from './sandbox.plan.js';
 export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
 export { stepBegun, stepEnded } from './operation.js';
@@ -139,7 +139,7 @@ export type {
   SegmentStore,
   UnindexedExec,
 } from './output/output-stores.port.js';
-export { blocksOf, SegmentShape } from './output/segment.js';
+export { blocksOf, framesOf, SegmentShape } from './output/segment.js';
 export type { BlockStart, OutputSegment, OutputSpan } from './output/segment.js';
 export { manifestKey, packKey, segmentKey } from './output/object-keys.js';
 export { manifestOf } from './output/manifest.js';

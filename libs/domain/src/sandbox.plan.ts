@@ -42,7 +42,8 @@ export function planContainer(
   return found.isNamedOurs ? 'remove' : 'report';
 }
 
-function observedStateOf(state: ContainerView['state'] | undefined): SandboxObservedState {
+/** What a container in this state makes of its sandbox; undefined where there is none. */
+export function observedStateOf(state: ContainerView['state'] | undefined): SandboxObservedState {
   switch (state) {
     case undefined:
     case 'missing':

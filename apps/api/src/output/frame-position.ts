@@ -1,12 +1,13 @@
 import {
   FRAME_HEADER_BYTES,
+  framesOf,
   outputExpired,
   type Chunk,
   type Exec,
   type Frame,
   type OutputSource,
 } from '#domain';
-import { countsAs, framesOf, slicesOf, type OutputStream } from './stream-slices.js';
+import { countsAs, slicesOf, type OutputStream } from './stream-slices.js';
 import { Utf8Pieces } from './utf8.js';
 
 const CHARACTER_BYTES_MAX = 4;

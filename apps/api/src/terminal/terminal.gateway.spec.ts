@@ -100,7 +100,7 @@ describe('the terminal socket', () => {
     const client = await writer('w');
     world.hostLink.away = new DomainError('dependency_unavailable', 'away', { dependency: 'host' });
     client.type(0, 'later');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    while (world.hostLink.refusals === 0) await new Promise(setImmediate);
     world.hostLink.away = undefined;
     await client.until(() => client.applied.at(-1) === 5);
     expect(world.hostLink.inputOf(id)).toBe('later');

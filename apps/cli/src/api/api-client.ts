@@ -73,7 +73,7 @@ export class ApiClient {
     const stop = call.signal === undefined ? [] : [call.signal];
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const deadline = AbortSignal.timeout(call.timeoutMs ?? REQUEST_TIMEOUT_MS);
+        const deadline = deadlineAfter(call.timeoutMs ?? REQUEST_TIMEOUT_MS);
         const response = await this.fetch(call, headers, AbortSignal.any([deadline, ...stop]));
         if (!response.ok) throw await refusalOf(response);
         return response;
@@ -105,6 +105,17 @@ export class ApiClient {
       { cause },
     );
   }
+}
+
+/**
+ * Held by its timer. On Node 20 a signal of `AbortSignal.timeout` that only `AbortSignal.any` knows is collected, and then
+ * it never fires.
+ */
+export function deadlineAfter(timeoutMs: number): AbortSignal {
+  const deadline = new AbortController();
+  const over = (): void => deadline.abort(new DOMException('The time is over.', 'TimeoutError'));
+  setTimeout(over, timeoutMs).unref();
+  return deadline.signal;
 }
 
 const contentTypeOf = (body: unknown): string =>

@@ -62,10 +62,7 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
     endOperation: (input) => endOperation(ports, input),
     endStart: (input) => endOperation(ports, input),
 
-    async lookAtExec({ execId }) {
-      const exec = await execs.get(execId);
-      return isTerminal(EXEC_TRANSITIONS, exec.state) ? endedOf(exec) : { kind: 'live' };
-    },
+    lookAtExec: ({ execId }) => lookAt(ports, execId),
 
     async withdrawExec({ execId, as }) {
       const end =
@@ -74,8 +71,7 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
           : notStartedEnd({ code: 'invalid_state', message: 'Its sandbox did not take it in time.' });
       if (as === 'canceled') await execs.requestCancel(execId);
       await execs.end(execId, ['queued'], end);
-      const exec = await execs.get(execId);
-      return isTerminal(EXEC_TRANSITIONS, exec.state) ? endedOf(exec) : { kind: 'live' };
+      return await lookAt(ports, execId);
     },
 
     async giveUpExec({ execId, note }) {
@@ -88,6 +84,14 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
 
     sweep: () => sweepRows(ports),
   });
+}
+
+async function lookAt(
+  { execs }: ControlActivityPorts,
+  execId: ExecId,
+): Promise<ExecEnded | { readonly kind: 'live' }> {
+  const exec = await execs.get(execId);
+  return isTerminal(EXEC_TRANSITIONS, exec.state) ? endedOf(exec) : { kind: 'live' };
 }
 
 async function giveUp(ports: ControlActivityPorts, execId: ExecId, note: string): Promise<ExecEnded> {

@@ -2,6 +2,7 @@ import {
   isTerminal,
   desiredAfterGivingUp,
   EXEC_TRANSITIONS,
+  observedStateOf,
   type ContainerView,
   type Sandbox,
   type SandboxObservedState,
@@ -45,18 +46,8 @@ export async function observeContainer(
   if (observedState === 'running') await supervisor.continueQueue(id);
 }
 
+/** A container that an undo has removed was wanted gone: its sandbox is stopped, or was never there. */
 function stateAfterUndo(view: ContainerView | undefined): SandboxObservedState {
-  switch (view?.state) {
-    case undefined:
-      return 'none';
-    case 'running':
-      return 'running';
-    case 'paused':
-    case 'restarting':
-      return 'degraded';
-    case 'created':
-    case 'exited':
-    case 'missing':
-      return 'stopped';
-  }
+  if (view === undefined) return 'none';
+  return view.state === 'missing' ? 'stopped' : observedStateOf(view.state);
 }

@@ -99,7 +99,8 @@ export function endOf(span: OutputSpan, { of }: OutputPlace): number {
   return of === 'frames' ? span.endPosition : of === 'stdout' ? span.stdoutTo : span.stderrTo;
 }
 
-function framesOf(chunk: Chunk): readonly Frame[] {
+/** The frames of a chunk. A chunk holds whole frames only, so anything else was damaged where it is stored. */
+export function framesOf(chunk: Chunk): readonly Frame[] {
   try {
     const { frames, consumed } = decodeFrames(chunk.frames);
     if (consumed === chunk.frames.byteLength) return frames;
