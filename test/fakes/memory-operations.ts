@@ -7,6 +7,7 @@ import {
   type Failure,
   type Operation,
   type OperationId,
+  type OperationOutcome,
   type OperationState,
   type OperationStore,
   type Page,
@@ -75,6 +76,13 @@ export class MemoryOperations implements OperationStore {
 
   async endStep(id: OperationId, step: string, at: string, failure: Failure | null): Promise<void> {
     this.changeSteps(await this.get(id), (steps) => stepEnded(steps, step, at, failure));
+  }
+
+  async recordResult(id: OperationId, result: OperationOutcome): Promise<boolean> {
+    const row = await Promise.resolve(this.rows.get(id));
+    if (!row || isTerminal(OPERATION_TRANSITIONS, row.state)) return false;
+    this.rows.set(id, { ...row, result });
+    return true;
   }
 
   async liveSandboxes(): Promise<ReadonlySet<SandboxId>> {

@@ -223,6 +223,7 @@ export class MemorySandboxes implements SandboxStore {
       steps: [],
       park: null,
       failure: null,
+      result: null,
       createdAt: this.now(),
       startedAt: null,
       finishedAt: null,

@@ -46,7 +46,15 @@ export { observe, observedStateOf, planContainer } from './sandbox.plan.js';
 export type { ContainerPlan, Observation } from './sandbox.plan.js';
 export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
 export { stepBegun, stepEnded } from './operation.js';
-export type { Operation, OperationOptions, Park, StepRecord, StepState, TakenOver } from './operation.js';
+export type {
+  Operation,
+  OperationOptions,
+  OperationOutcome,
+  Park,
+  StepRecord,
+  StepState,
+  TakenOver,
+} from './operation.js';
 export { OPERATION_PLANS, planOperation, undosOf } from './operation.plan.js';
 export type { PlannedStep, StepName, Undo } from './operation.plan.js';
 export { decideNeed, decideRequest, DESIRED_AFTER, desiredAfterGivingUp } from './operation.request.js';

@@ -31,6 +31,9 @@ export interface OperationOptions {
   readonly waitSeconds?: number;
 }
 
+/** What a run has brought about, as data: at most 16 KiB of JSON, which the table of operations checks, and never a secret. */
+export type OperationOutcome = Readonly<Record<string, string | number | boolean | null>>;
+
 /** The parked run whose sandbox an operation has taken over: that run is told to give up. */
 export interface TakenOver {
   readonly operationId: OperationId;
@@ -53,6 +56,8 @@ export interface Operation {
   readonly steps: readonly StepRecord[];
   readonly park: Park | null;
   readonly failure: Failure | null;
+  /** Null until a step has brought something about that is worth telling. */
+  readonly result: OperationOutcome | null;
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;

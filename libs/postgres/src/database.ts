@@ -16,6 +16,7 @@ import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration
 import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
 import { ClaimExec1700000000009 } from './migrations/0009-claim-exec.migration.js';
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
+import { OperationResults1700000000011 } from './migrations/0011-operation-results.migration.js';
 import { OperationRequests1700000000006 } from './migrations/0006-operation-requests.migration.js';
 
 const POOL_SIZE_MAX = 20;
@@ -143,6 +144,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       IdempotencyKeys1700000000005,
       OperationRequests1700000000006,
       ClaimExec1700000000009,
+      OperationResults1700000000011,
     ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,

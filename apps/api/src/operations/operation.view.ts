@@ -40,6 +40,10 @@ export const OperationView = z
       .nullable()
       .meta({ description: 'The step that failed and waits for `retry` or `abort`.' }),
     failure: Failure.nullable(),
+    result: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+      .nullable()
+      .meta({ description: 'What the run has brought about, where that is more than its state.' }),
     createdAt: timestamp,
     startedAt: timestamp.nullable(),
     finishedAt: timestamp.nullable(),
@@ -63,6 +67,7 @@ export function operationView(operation: Operation): OperationView {
     steps: operation.steps.map((step) => ({ ...step })),
     park: operation.park && { ...operation.park, ...parkAdvice(operation.id, operation.park) },
     failure: operation.failure,
+    result: operation.result && { ...operation.result },
     createdAt: operation.createdAt,
     startedAt: operation.startedAt,
     finishedAt: operation.finishedAt,

@@ -14,6 +14,7 @@ export const ExecSchema = z.looseObject({
   exitCode: z.number().int().nullable(),
   signal: z.string().nullable(),
   failure: FailureSchema.optional(),
+  result: z.record(z.string(), z.unknown()).nullish(),
   createdAt: z.string(),
   finishedAt: z.string().nullable(),
 });

@@ -137,6 +137,7 @@ async function showOperation(session: Session, operation: OperationResource): Pr
           `decide     berth op retry|abort ${operation.id}`,
         ]
       : []),
+    ...Object.entries(operation.result ?? {}).map(([name, value]) => `result     ${name}: ${String(value)}`),
     ...(operation.failure ? [`failure    ${operation.failure.message} (${operation.failure.code})`] : []),
   ]);
 }

@@ -2,7 +2,7 @@ import type { Exec, ExecEnd, ExecRequest } from '../exec.js';
 import type { Failure } from '../errors.js';
 import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
 import type { SearchWord } from '../output/search-words.js';
-import type { Operation, Park } from '../operation.js';
+import type { Operation, OperationOutcome, Park } from '../operation.js';
 import type { Correction } from '../operation.correction.js';
 import type { AskedOperation } from '../operation.request.js';
 import type { OperationState } from '../operation.states.js';
@@ -163,6 +163,11 @@ export interface OperationStore {
    */
   beginStep(id: OperationId, step: string, at: string): Promise<Operation>;
   endStep(id: OperationId, step: string, at: string, failure: Failure | null): Promise<void>;
+  /**
+   * Writes what a run has brought about; said again it is what was said last. False when the operation has ended and so
+   * no longer holds its sandbox.
+   */
+  recordResult(id: OperationId, result: OperationOutcome): Promise<boolean>;
   markWorkflowStarted(id: OperationId): Promise<void>;
   /** The sandboxes of a host that an operation holds. */
   liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>>;

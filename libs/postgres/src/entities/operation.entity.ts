@@ -1,8 +1,9 @@
-import { Column, CreateDateColumn, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, Index, PrimaryColumn } from 'typeorm';
 import type {
   Failure,
   OperationKind,
   OperationOptions,
+  OperationOutcome,
   OperationState,
   Park,
   StepRecord,
@@ -17,6 +18,7 @@ import type {
 })
 @Index('operations_list', ['tenantId', 'createdAt', 'id'])
 @Index('operations_parked', ['tenantId', 'createdAt', 'id'], { where: `"state" = 'parked'` })
+@Check('operations_result_bytes', `octet_length("result"::text) <= 16384`)
 @Index('operations_sandbox', ['sandboxId', 'createdAt'])
 export class OperationEntity {
   @PrimaryColumn('uuid') id!: string;
@@ -32,6 +34,7 @@ export class OperationEntity {
   @Column('jsonb') steps!: StepRecord[];
   @Column('jsonb', { nullable: true }) park!: Park | null;
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
+  @Column('jsonb', { nullable: true }) result!: OperationOutcome | null;
   @Column('text', { name: 'request_hash' }) requestHash!: string;
   @Column('timestamptz', { name: 'workflow_started_at', nullable: true }) workflowStartedAt!: Date | null;
   @Column('timestamptz', { name: 'verified_at', nullable: true }) verifiedAt!: Date | null;

@@ -143,6 +143,21 @@ describe('an operation that is asked for', () => {
     expect(await sandboxes.get(id)).toMatchObject({ desiredState: 'stopped' });
   });
 
+  it('keeps what it has brought about after its end, and takes nothing more then', async () => {
+    const id = await running();
+    const { operation } = await request(id, asked('restart'));
+    expect(operation).toMatchObject({ result: null });
+    const restart = operation?.id as never;
+    expect(await operations.recordResult(restart, { first: 1 })).toBe(true);
+    expect(await operations.recordResult(restart, { second: 'b' })).toBe(true);
+    await expect(operations.recordResult(restart, { long: 'x'.repeat(16_384) })).rejects.toThrow(
+      /result_bytes/,
+    );
+    await operations.move(restart, ['pending'], 'succeeded');
+    expect(await operations.recordResult(restart, { third: true })).toBe(false);
+    expect(await operations.get(restart)).toMatchObject({ state: 'succeeded', result: { second: 'b' } });
+  });
+
   it('is not found for another tenant', async () => {
     const wanted = sandboxes.requestOperation(tenantId('other'), await running(), asked('stop'));
     await expect(wanted).rejects.toMatchObject({ code: 'not_found' });

@@ -9,6 +9,7 @@ import {
   type HostId,
   type Operation,
   type OperationId,
+  type OperationOutcome,
   type OperationState,
   type OperationStore,
   type Page,
@@ -115,6 +116,14 @@ export class PostgresOperationStore implements OperationStore {
       );
       return operationFrom(changed ?? row);
     });
+  }
+
+  async recordResult(id: OperationId, result: OperationOutcome): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE operations SET result = $2 WHERE id = $1 AND state IN ('pending', 'running', 'parked') RETURNING id`,
+      [id, JSON.stringify(result)],
+    );
+    return rows.length > 0;
   }
 
   async liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>> {

@@ -22,7 +22,7 @@ export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "
   s.updated_at AS "updatedAt"`;
 
 export const OPERATION_COLUMNS = `o.id, o.tenant_id AS "tenantId", o.owner_id AS "ownerId",
-  o.sandbox_id AS "sandboxId", o.host_id AS "hostId", o.kind, o.options, o.parks, o.took_over AS "tookOver", o.state, o.steps, o.park, o.failure,
+  o.sandbox_id AS "sandboxId", o.host_id AS "hostId", o.kind, o.options, o.parks, o.took_over AS "tookOver", o.state, o.steps, o.park, o.failure, o.result,
   o.request_hash AS "requestHash", o.created_at AS "createdAt", o.started_at AS "startedAt",
   o.finished_at AS "finishedAt"`;
 
@@ -80,6 +80,7 @@ export function operationFrom(row: OperationRow): Operation {
     steps: row.steps,
     park: row.park,
     failure: row.failure,
+    result: row.result,
     createdAt: row.createdAt.toISOString(),
     startedAt: isoOrNull(row.startedAt),
     finishedAt: isoOrNull(row.finishedAt),
