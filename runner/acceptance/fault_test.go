@@ -108,6 +108,37 @@ func parentOf(t *testing.T, s *sandbox, execID string) int {
 	return parent
 }
 
+func TestASecondInitOfASpoolTakesItFromTheFirstWhichEndsItsExecsWithRecords(t *testing.T) {
+	s := newSandbox(t)
+	c := s.dial()
+	running := shell("echo running; sleep 300")
+	c.mustStart(running)
+	c.awaitOutput(running.ExecID)
+	forgotten := s.init
+	s.boot()
+	if err := forgotten.Wait(); err != nil {
+		t.Fatalf("the first init: %v", err)
+	}
+	eventually(t, "the second init serves", func() bool {
+		conn, err := net.Dial("unix", s.socket())
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		return true
+	})
+	again := s.dial()
+	if again.hello.BootID == c.hello.BootID {
+		t.Fatal("the first init answers still")
+	}
+	if got := again.ended(running.ExecID); got.record == nil || got.record.Reason != protocol.ReasonSandboxStopped {
+		t.Fatalf("%+v", got)
+	}
+	if left := marked(t, running.ExecID); len(left) != 0 {
+		t.Fatalf("left: %v", left)
+	}
+}
+
 func TestARestartOfTheSandboxKeepsWhatEndedAndLosesWhatRan(t *testing.T) {
 	s := newSandbox(t)
 	c := s.dial()

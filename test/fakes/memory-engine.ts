@@ -45,11 +45,13 @@ export class MemoryEngine implements ContainerEngine {
     return { containerId: container.id };
   }
 
-  async startContainer(containerId: string): Promise<void> {
-    for (const container of this.containers.values()) {
-      if (container.id === containerId) container.state = 'running';
-    }
+  async startContainer(spec: ContainerSpec): Promise<{ containerId: string }> {
+    const name = nameOf(spec);
+    const container = this.containers.get(name) ?? { ...spec, id: `id-of-${name}`, state: 'created' };
+    this.containers.set(name, container);
+    container.state = 'running';
     await this.answer('startContainer');
+    return { containerId: container.id };
   }
 
   async stopContainer(ref: SandboxRef): Promise<void> {

@@ -77,6 +77,17 @@ export class Containers {
     }
   }
 
+  /** The id of the container of exactly this sandbox and generation. */
+  async find(ref: SandboxRef): Promise<string | undefined> {
+    return (await this.view(ref)).containerId ?? undefined;
+  }
+
+  /** Ends and removes the container of this generation alone. */
+  async discard(ref: SandboxRef): Promise<void> {
+    const found = await this.find(ref);
+    if (found !== undefined) await this.remove(found);
+  }
+
   async view(ref: SandboxRef): Promise<ContainerView> {
     const found = await this.inspectByName(this.names.container(ref));
     if (found === undefined || !this.names.ownsSandbox(found.Config.Labels, ref)) return missingView(ref);

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { jest } from '@jest/globals';
 import { BASE_IMAGE } from '../../../scripts/launcher/base-image.js';
 import {
@@ -32,7 +35,7 @@ async function startTwice(spec: ContainerSpec): Promise<string> {
   for (let time = 1; time <= 2; time++) await engine.prepareStorage(spec);
   const { containerId } = await engine.createContainer(spec);
   expect(await engine.createContainer(spec)).toEqual({ containerId });
-  for (let time = 1; time <= 2; time++) await engine.startContainer(containerId);
+  for (let time = 1; time <= 2; time++) expect(await engine.startContainer(spec)).toEqual({ containerId });
   return containerId;
 }
 
@@ -89,8 +92,34 @@ describe('a sandbox in the engine', () => {
     const corrected = { ...spec, tier: { ...spec.tier, memoryBytes: 2 * spec.tier.memoryBytes } };
     const { containerId: another } = await engine.createContainer(corrected);
     expect(another).not.toBe(containerId);
-    await engine.startContainer(another);
+    await engine.startContainer(corrected);
     expect(await engine.createContainer(spec)).toEqual({ containerId: another });
+  });
+
+  it('is made anew where the engine was killed in the middle of its start and refuses it for ever', async () => {
+    const spec = testing.spec(SHELL_LESS_IMAGE);
+    await engine.prepareStorage(spec);
+    const { containerId } = await engine.createContainer(spec);
+    const leftOver = bundleOf(containerId);
+    await mkdir(leftOver, { recursive: true });
+    try {
+      const refused = testing.docker.getContainer(containerId).start();
+      await expect(refused).rejects.toMatchObject({ message: expect.stringContaining('exists') });
+      const { containerId: another } = await engine.startContainer(spec);
+      expect(another).not.toBe(containerId);
+      expect(await (await engine.connect(spec)).list()).toEqual([]);
+    } finally {
+      await rm(leftOver, { recursive: true, force: true });
+    }
+  });
+
+  it('is made anew where a prune took it before its start', async () => {
+    const spec = testing.spec(SHELL_LESS_IMAGE);
+    await engine.prepareStorage(spec);
+    const { containerId } = await engine.createContainer(spec);
+    await testing.docker.getContainer(containerId).remove();
+    const { containerId: another } = await engine.startContainer(spec);
+    expect(await engine.inspect(spec)).toMatchObject({ containerId: another, state: 'running' });
   });
 
   it('is stopped and removed with every step taken twice, and leaves its storage to the last', async () => {
@@ -157,7 +186,7 @@ describe('what is not ours', () => {
       }
       expect((await foreign.inspect()).Name).toBe(`/${name}`);
       expect(await engine.inspect(spec)).toMatchObject({ state: 'missing' });
-      await expect(engine.startContainer(foreign.id)).rejects.toMatchObject({ code: 'container_failed' });
+      await expect(engine.startContainer(spec)).rejects.toMatchObject({ code: 'container_failed' });
     } finally {
       await foreign.remove({ force: true });
     }
@@ -282,8 +311,8 @@ describe('the runner of a sandbox', () => {
     await fresh.prepareStorage(spec);
     await testing.removeRunnerVolume(testing.besideInstanceId);
     await fresh.prepareStorage(spec);
-    const { containerId } = await fresh.createContainer(spec);
-    await fresh.startContainer(containerId);
+    await fresh.createContainer(spec);
+    await fresh.startContainer(spec);
     expect(await (await fresh.connect(spec)).list()).toEqual([]);
   });
 });
@@ -318,7 +347,7 @@ describe('an engine that is not there', () => {
       nowhere.inspect(spec),
       nowhere.prepareStorage(spec),
       nowhere.createContainer(spec),
-      nowhere.startContainer('x'),
+      nowhere.startContainer(spec),
       nowhere.connect(spec),
       nowhere.drain(spec, spec.image),
       nowhere.watch(() => undefined, new AbortController().signal),
@@ -328,6 +357,13 @@ describe('an engine that is not there', () => {
     }
   });
 });
+
+/** Where the containerd of the test's engine keeps what belongs to a living container. */
+function bundleOf(containerId: string): string {
+  const own = join(dirname(runningStack().dockerHost.replace(/^unix:\/\//, '')), 'containerd-state');
+  const state = existsSync(own) ? own : '/run/containerd';
+  return join(state, 'io.containerd.runtime.v2.task/moby', containerId);
+}
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const giveUpAt = performance.now() + TEST_TIMEOUT_MS / 2;

@@ -88,8 +88,15 @@ export class DockerEngine implements ContainerEngine {
     return { containerId };
   }
 
-  async startContainer(containerId: string): Promise<void> {
-    await this.containers.start(containerId);
+  async startContainer(spec: ContainerSpec): Promise<{ containerId: string }> {
+    const found = await this.containers.find(spec);
+    if (found !== undefined && (await this.hasStarted(found))) return { containerId: found };
+    await this.containers.discard(spec);
+    // A prune may have taken more than the container.
+    await this.prepareStorage(spec);
+    const made = await this.createContainer(spec);
+    await this.containers.start(made.containerId);
+    return made;
   }
 
   async stopContainer(sandbox: SandboxRef): Promise<void> {
@@ -150,6 +157,17 @@ export class DockerEngine implements ContainerEngine {
   /** Closes every channel. Commands and containers go on. */
   async close(): Promise<void> {
     await Promise.all([this.channels.close(), this.drainChannels.close()]);
+  }
+
+  /** False where another container may do better. If an init of this one lives all the same, the next one takes the spool from it. */
+  private async hasStarted(containerId: string): Promise<boolean> {
+    try {
+      await this.containers.start(containerId);
+      return true;
+    } catch (error) {
+      if (isDomainError(error, 'container_failed') || isDomainError(error, 'container_missing')) return false;
+      throw error;
+    }
   }
 
   private async openChannel(sandbox: SandboxRef): Promise<RunnerConnection> {

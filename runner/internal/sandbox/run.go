@@ -38,6 +38,15 @@ func Run(settings Settings) int {
 	if err != nil {
 		return report("prepare", err)
 	}
+	// Before anything that another init of this spool would have to share: its socket, its claims.
+	tenure, err := s.spool.Enter()
+	if err != nil {
+		return report("enter the spool", err)
+	}
+	lost, err := tenure.Lost()
+	if err != nil {
+		report("watch the spool", err)
+	}
 	if err := giveWorkspace(settings); err != nil {
 		// Execs can still run elsewhere, and one that needs the workspace says why it could not start.
 		report("give the workspace to the exec user", err)
@@ -48,7 +57,11 @@ func Run(settings Settings) int {
 	}
 	go s.accept(listener)
 	s.children.keepSpare()
-	<-stops
+	select {
+	case <-stops:
+	case <-lost:
+		report("go on", errors.New("the spool has another init, or is gone"))
+	}
 	if err := s.stop(); err != nil {
 		report("stop", err)
 	}

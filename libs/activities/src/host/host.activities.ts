@@ -55,14 +55,9 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
       }),
 
     startContainer: (input) =>
-      step('start_container', input, async ({ containerId, id, generation }) => {
-        const container = containerId ?? (await engine.inspect({ sandboxId: id, generation })).containerId;
-        if (container === null)
-          throw new TypeError(`Sandbox ${id} has no container of generation ${generation}.`);
-        await engine.startContainer(container);
-      }),
+      step('start_container', input, (sandbox) => startContainer(ports, input, sandbox)),
 
-    awaitRunner: (input) => step('await_runner', input, (sandbox) => awaitRunner(engine, sandbox)),
+    awaitRunner: (input) => step('await_runner', input, (sandbox) => awaitRunner(ports, input, sandbox)),
 
     stopContainer: (input) =>
       step('stop_container', input, async (sandbox) => {
@@ -122,12 +117,20 @@ async function cancelExec(ports: HostActivityPorts, execId: ExecId): Promise<voi
   await ports.supervisor.join(exec).ended;
 }
 
-async function awaitRunner(engine: ContainerEngine, { id, generation }: Sandbox): Promise<void> {
-  const ref = { sandboxId: id, generation };
-  const { state, containerId } = await engine.inspect(ref);
+async function startContainer(ports: HostActivityPorts, input: StepInput, sandbox: Sandbox): Promise<void> {
+  const { generation } = sandbox;
+  const { containerId } = await ports.engine.startContainer(containerSpec(sandbox, input, generation));
+  if (containerId !== sandbox.containerId)
+    await observe(ports, input, { generation, containerId }, 'starting');
+}
+
+async function awaitRunner(ports: HostActivityPorts, input: StepInput, sandbox: Sandbox): Promise<void> {
+  const { engine } = ports;
+  const ref = { sandboxId: sandbox.id, generation: sandbox.generation };
+  const { state } = await engine.inspect(ref);
   if (state === 'paused' || state === 'restarting') throw new SuspendedError(state);
-  // It may have died since it was started, and nobody else would start it again.
-  if (state === 'exited' && containerId !== null) await engine.startContainer(containerId);
+  // It may have died, or been removed, since it was started, and nobody else would start it again.
+  if (state !== 'running') await startContainer(ports, input, sandbox);
   const connection = await engine.connect(ref);
   await connection.list();
 }

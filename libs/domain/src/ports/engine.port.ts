@@ -8,7 +8,11 @@ export interface ContainerEngine {
   prepareStorage(spec: ContainerSpec): Promise<void>;
   /** Creates the container of this generation or adopts the one that is there; removes containers of older generations of this sandbox. */
   createContainer(spec: ContainerSpec): Promise<{ containerId: string }>;
-  startContainer(containerId: string): Promise<void>;
+  /**
+   * Starts the container of this generation. One that is gone, or that the engine refuses to start, for example because it
+   * was killed in the middle of an earlier start, is made anew: it has run nothing that is not in the spool.
+   */
+  startContainer(spec: ContainerSpec): Promise<{ containerId: string }>;
   /** Ends the container: its runner ends what runs in it and writes the records first. One that is not there has ended. */
   stopContainer(sandbox: SandboxRef): Promise<void>;
   /** Ends and removes the containers of this sandbox up to this generation, by name and label. */
