@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"berth.dev/runner/internal/archive"
 	"berth.dev/runner/internal/connect"
 	"berth.dev/runner/internal/drain"
 	"berth.dev/runner/internal/protocol"
@@ -23,7 +24,7 @@ const (
 	exitUsage  = 2
 )
 
-const usage = `usage: runner init | supervise | connect | drain SPOOL | version
+const usage = `usage: runner init | supervise | connect | drain SPOOL | archive write|extract FOLDER JSON | version
 `
 
 func main() {
@@ -43,6 +44,10 @@ func run(arguments []string) int {
 		})
 	case is(arguments, "drain", 1):
 		return onStdio("drain", func(stream session.Stream) error { return drain.Run(version, arguments[1], stream) })
+	case is(arguments, "archive", 3) && arguments[1] == "write":
+		return archive.RunWrite(arguments[2], arguments[3], os.Stdout, os.Stderr)
+	case is(arguments, "archive", 3) && arguments[1] == "extract":
+		return archive.RunExtract(arguments[2], arguments[3], os.Stdin, os.Stderr)
 	case is(arguments, "version", 0):
 		return printVersion()
 	}
