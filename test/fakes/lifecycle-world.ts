@@ -45,7 +45,7 @@ export class LifecycleWorld {
   private readonly activities: ControlActivities & HostActivities;
 
   constructor() {
-    const { sandboxes, operations, execs, hosts, wakes: wake, workflows: runs } = this.world;
+    const { sandboxes, operations, execs, bulks, hosts, wakes: wake, workflows: runs } = this.world;
     const supervisor = {
       // What a supervision does with an exec whose container has ended.
       join: (exec: { id: Parameters<typeof execs.get>[0] }) =>
@@ -58,6 +58,7 @@ export class LifecycleWorld {
         operations,
         execs,
         sweeps: NO_SWEEPS,
+        bulks,
         hosts,
         wake,
         runs,

@@ -90,8 +90,8 @@ export class MemoryOperations implements OperationStore {
     return await Promise.resolve(new Set(live.map(({ sandboxId }) => sandboxId)));
   }
 
-  async markWorkflowStarted(id: OperationId): Promise<void> {
-    this.workflowsStarted.add(id);
+  async markWorkflowsStarted(ids: readonly OperationId[]): Promise<void> {
+    for (const id of ids) this.workflowsStarted.add(id);
     await Promise.resolve();
   }
 

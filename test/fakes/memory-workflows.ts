@@ -1,5 +1,7 @@
 import {
   DomainError,
+  type Bulk,
+  type BulkId,
   type Correction,
   type Exec,
   type ExecId,
@@ -20,6 +22,7 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller, Work
   losesNextAnswer: 'arrived' | 'lost' | undefined;
   readonly startedExecs = new Set<ExecId>();
   readonly startedOperations = new Set<OperationId>();
+  readonly wokenBulks = new Set<BulkId>();
   readonly signals: string[] = [];
 
   async startExec(exec: Exec): Promise<void> {
@@ -33,6 +36,11 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller, Work
     this.losesNextAnswer = undefined;
     if (lost !== 'lost') this.startedOperations.add(operation.id);
     if (lost) throw doesNotAnswer();
+  }
+
+  async wakeBulk(bulk: Bulk): Promise<void> {
+    await this.answer();
+    this.wokenBulks.add(bulk.id);
   }
 
   async cancelExecAnew(exec: Exec): Promise<void> {
@@ -66,6 +74,11 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller, Work
   async operationRun(id: OperationId): Promise<RunState> {
     await this.answer();
     return this.startedOperations.has(id) ? 'running' : 'missing';
+  }
+
+  async bulkRun(id: BulkId): Promise<RunState> {
+    await this.answer();
+    return this.wokenBulks.has(id) ? 'running' : 'missing';
   }
 
   private async signal(what: string): Promise<void> {

@@ -10,6 +10,7 @@ import {
   type Frame,
   type OutputVerifier,
 } from '#domain';
+import { MemoryBulks } from './memory-bulks.js';
 import { MemoryExecs } from './memory-execs.js';
 import { MemoryHostLink } from './memory-host-link.js';
 import { MemoryHosts } from './memory-hosts.js';
@@ -35,6 +36,7 @@ export class MemoryWorld {
   readonly hostLink = new MemoryHostLink();
   readonly operations = new MemoryOperations(this.now);
   readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
+  readonly bulks = new MemoryBulks(this.sandboxes.rows, this.now);
   readonly execs = new MemoryExecs(this.sandboxes.rows, this.now, this.wakes);
 
   /** Everything is hot here. */
@@ -56,6 +58,7 @@ export class MemoryWorld {
       sandboxes: this.sandboxes,
       operations: this.operations,
       execs: this.execs,
+      bulks: this.bulks,
       output: this.execs,
       verifier: this.verifier,
       hosts: this.hosts,

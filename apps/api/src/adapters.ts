@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDomainError, StoredOutput, verifyOutput, type Digest } from '#domain';
 import {
   Database,
+  PostgresBulkStore,
   PostgresExecStore,
   PostgresHostStore,
   PostgresIdempotencyStore,
@@ -55,6 +56,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
       sandboxes: new PostgresSandboxStore(database),
       operations: new PostgresOperationStore(database),
       execs,
+      bulks: new PostgresBulkStore(database),
       output: new SharedOutput(new StoredOutput(new OutputInTurn(execs, buffers), segments, objects)),
       verifier: {
         verify: (exec, signal) => verifyOutput({ hot: execs, segments, objects, newDigest }, exec, signal),

@@ -4,6 +4,9 @@ import type { Logger } from 'pino';
 import { AccessGuard } from './auth/access.guard.js';
 import { AdminSecret } from './auth/admin-secret.js';
 import { FailedAuthentications } from './auth/failed-authentications.js';
+import { BulkLauncher } from './bulk/bulk-launcher.js';
+import { BulkController } from './bulk/bulk.controller.js';
+import { BulkService } from './bulk/bulk.service.js';
 import { ExecInputController } from './execs/exec-input.controller.js';
 import { ExecInputService } from './execs/exec-input.service.js';
 import { ExecLauncher } from './execs/exec-launcher.js';
@@ -56,6 +59,7 @@ export const CONTROLLERS: readonly Type[] = [
   OutputController,
   VerificationController,
   OperationsController,
+  BulkController,
   HealthController,
   OpenApiController,
 ];
@@ -69,6 +73,8 @@ const SERVICES: readonly Provider[] = [
   SandboxStarter,
   OperationsService,
   OperationLauncher,
+  BulkService,
+  BulkLauncher,
   InlineOutputReader,
   ExecReader,
   LiveFeeds,
@@ -117,6 +123,7 @@ function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logg
     { provide: tokens.SANDBOX_STORE, useValue: ports.sandboxes },
     { provide: tokens.OPERATION_STORE, useValue: ports.operations },
     { provide: tokens.EXEC_STORE, useValue: ports.execs },
+    { provide: tokens.BULK_STORE, useValue: ports.bulks },
     { provide: tokens.IDEMPOTENCY_STORE, useValue: ports.keys },
     { provide: tokens.OUTPUT_SOURCE, useValue: ports.output },
     { provide: tokens.OUTPUT_VERIFIER, useValue: ports.verifier },

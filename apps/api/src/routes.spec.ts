@@ -18,6 +18,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /api/super/users/:userId/exec': { command: 'true' },
   'POST /v1/execs/:execId/signal': { signal: 'SIGINT' },
   'POST /v1/execs/:execId/resize': { columns: 80, rows: 24 },
+  'POST /v1/bulk-operations': { action: 'restart', selector: { owner: ['u1'] } },
+  'POST /v1/bulk-operations/:bulkId/retry-failed': { round: 1 },
   'POST /v1/operations/:operationId/retry': { step: 'create_container', parkNo: 1 },
   'POST /v1/operations/:operationId/abort': { step: 'create_container', parkNo: 1 },
 };
@@ -51,7 +53,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(29);
+    expect(routes.length).toBe(37);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {
@@ -79,7 +81,9 @@ describe('every route', () => {
         });
       }
     }
-    expect(world.sandboxes.rows.size + world.execs.rows.size + world.operations.rows.size).toBe(0);
+    expect(
+      world.sandboxes.rows.size + world.execs.rows.size + world.operations.rows.size + world.bulks.rows.size,
+    ).toBe(0);
   });
 
   it.each(named(guarded.filter(({ path }) => /:(?!userId)/.test(path))))(

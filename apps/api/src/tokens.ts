@@ -1,4 +1,5 @@
 import type {
+  BulkStore,
   ExecStore,
   HostLink,
   HostStore,
@@ -22,6 +23,7 @@ export interface ApiPorts {
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
   readonly execs: ExecStore;
+  readonly bulks: BulkStore;
   readonly output: OutputSource;
   readonly verifier: OutputVerifier;
   readonly hosts: HostStore;
@@ -40,6 +42,7 @@ export const CONFIG = Symbol('Config');
 export const LOGGER = Symbol('Logger');
 export const SANDBOX_STORE = Symbol('SandboxStore');
 export const OPERATION_STORE = Symbol('OperationStore');
+export const BULK_STORE = Symbol('BulkStore');
 export const EXEC_STORE = Symbol('ExecStore');
 export const OUTPUT_SOURCE = Symbol('OutputSource');
 export const OUTPUT_VERIFIER = Symbol('OutputVerifier');

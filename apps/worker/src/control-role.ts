@@ -1,7 +1,9 @@
 import {
+  createBulkActivities,
   createControlActivities,
   createRetentionActivities,
   createSealingActivities,
+  type BulkActivities,
   type ControlActivities,
   type RetentionActivities,
   type SealingActivities,
@@ -15,7 +17,7 @@ import type { Stores } from './stores.js';
 
 /** The part that needs no machine with a Docker engine: what the Workflows ask of the database and of object storage. */
 export interface ControlRole {
-  readonly activities: ControlActivities & SealingActivities & RetentionActivities;
+  readonly activities: ControlActivities & BulkActivities & SealingActivities & RetentionActivities;
   close(): void;
 }
 
@@ -35,6 +37,7 @@ export function createControlRole(
   return {
     activities: {
       ...createControlActivities({ ...stores, runs, log }),
+      ...createBulkActivities({ ...stores, log }),
       ...createSealingActivities({ ...stores, hot: stores.execs, objects, log }),
       ...createRetentionActivities({ ...stores, objects, policy: policyOf(config), log }),
     },

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import {
+  PostgresBulkStore,
   PostgresExecStore,
   PostgresHostStore,
   PostgresOperationStore,
@@ -21,6 +22,7 @@ export function createStores(database: Database, log: Logger) {
     sandboxes: new PostgresSandboxStore(database),
     operations: new PostgresOperationStore(database),
     execs: new PostgresExecStore(database, wake),
+    bulks: new PostgresBulkStore(database),
     hosts: new PostgresHostStore(database),
     segments: new PostgresSegmentStore(database),
     sealing: new PostgresSealingStore(database),

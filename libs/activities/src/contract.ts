@@ -2,13 +2,20 @@
  * The Activities as the Workflows see them: one interface per Task Queue. Workflows import these types and nothing else
  * of this library.
  */
+import type { ExecInput, OperationInput } from '#workflows/contract';
 import type {
+  BulkControl,
+  BulkCounts,
+  BulkId,
+  BulkPause,
+  BulkState,
   Correction,
   ErrorCode,
   ExecId,
   ExecState,
   HostId,
   OperationId,
+  OperationKind,
   OwnerOfOutput,
   Park,
   SandboxId,
@@ -117,6 +124,8 @@ export interface SweepResult {
   readonly repaired: number;
   /** Cancels that were asked for again. */
   readonly canceled: number;
+  /** Bulk operations. */
+  readonly woken: number;
 }
 
 /** On `control`. */
@@ -148,4 +157,50 @@ export interface RetentionResult {
   readonly erased: number;
   readonly removed: number;
   readonly stoppedBy: ErrorCode | null;
+}
+
+/** On `control`. */
+export interface BulkActivities {
+  /**
+   * All that there is to do about the rows of a bulk operation at this moment: it does what was asked of it, ends the items
+   * whose work has ended, begins the next ones, and ends it when nothing is left. Safe to repeat and to run twice at once.
+   */
+  advanceBulk(input: AdvanceBulkInput): Promise<BulkProgress>;
+}
+
+export interface AdvanceBulkInput {
+  readonly bulkId: BulkId;
+  readonly controls: readonly BulkControl[];
+  /** False where the run is about to be continued as a new one. */
+  readonly begins: boolean;
+  /** Work that the caller follows already. */
+  readonly known: readonly string[];
+  /** Runs that the caller has started since it last asked. */
+  readonly started: StartedRuns;
+}
+
+export interface StartedRuns {
+  readonly operationIds: readonly OperationId[];
+  readonly execIds: readonly ExecId[];
+}
+
+/** What one item has under way, for its runs to be started. An exec may need a start of its sandbox beside it. */
+export interface BulkItemWork {
+  readonly id: string;
+  readonly operation: { readonly kind: OperationKind; readonly input: OperationInput } | null;
+  readonly exec: ExecInput | null;
+}
+
+export interface BulkProgress {
+  readonly state: BulkState;
+  readonly counts: BulkCounts;
+  readonly round: number;
+  readonly pauseNo: number;
+  readonly pause: BulkPause | null;
+  /** Everything that is under way, by id. */
+  readonly running: readonly string[];
+  /** That part of it which the caller does not follow. */
+  readonly unknown: readonly BulkItemWork[];
+  /** When the next item may begin, if that is not for an end to say. */
+  readonly waitMs: number | null;
 }

@@ -4,6 +4,8 @@
  * observation) live here too, because they share its effects and its rules.
  */
 export type * from './contract.js';
+export { createBulkActivities } from './bulk/bulk.activities.js';
+export type { BulkPorts } from './bulk/bulk.activities.js';
 export { createControlActivities } from './control/control.activities.js';
 export type { ControlActivityPorts } from './control/control.activities.js';
 export { createExecActivities } from './exec/exec.activities.js';

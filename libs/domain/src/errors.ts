@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   'container_failed',
   'host_lost',
   'disk_pressure',
+  'failure_budget_spent',
   'internal',
 ] as const;
 

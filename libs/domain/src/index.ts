@@ -6,6 +6,7 @@ export * as limits from './limits.js';
 export { DomainError, ERROR_CODES, failureFrom, isDomainError } from './errors.js';
 export type { Dependency, DomainErrorOptions, ErrorCode, Failure, StartFailureCode } from './errors.js';
 export {
+  bulkId,
   execId,
   hostId,
   isName,
@@ -13,13 +14,14 @@ export {
   NAME_PATTERN,
   operationId,
   ownerId,
+  parseBulkId,
   parseExecId,
   parseOperationId,
   parseSandboxId,
   sandboxId,
   tenantId,
 } from './ids.js';
-export type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+export type { BulkId, ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
 export { canMove, isTerminal, liveStates, statesBefore, terminalStates } from './states.js';
 export type { ActionTable, TransitionTable } from './states.js';
 export { EXEC_ACTIONS, EXEC_TRANSITIONS } from './exec.states.js';
@@ -61,6 +63,45 @@ export { decideNeed, decideRequest, DESIRED_AFTER, desiredAfterGivingUp } from '
 export type { AskedOperation, RequestDecision } from './operation.request.js';
 export { correctionOf, IMAGE_PATTERN } from './operation.correction.js';
 export type { Correction } from './operation.correction.js';
+export {
+  BULK_CONTROLS,
+  BULK_HAS_ENDED,
+  BULK_ITEM_RETRIABLE,
+  BULK_ITEM_STATES,
+  BULK_ITEM_TRANSITIONS,
+  BULK_TRANSITIONS,
+} from './bulk/bulk.states.js';
+export type { BulkControlName, BulkItemState, BulkState } from './bulk/bulk.states.js';
+export { BULK_ACTIONS } from './bulk/bulk.js';
+export type {
+  Bulk,
+  BulkAction,
+  BulkCounts,
+  BulkItem,
+  BulkOperationKind,
+  BulkPause,
+  BulkSelection,
+  BulkWork,
+  SandboxSelector,
+} from './bulk/bulk.js';
+export {
+  controlled,
+  controlOf,
+  decideControl,
+  endOfBulk,
+  ITEM_AFTER_EXEC,
+  ITEM_AFTER_OPERATION,
+  ownControl,
+} from './bulk/bulk.control.js';
+export type { BulkControl, ControlDecision } from './bulk/bulk.control.js';
+export type {
+  BulkRunStore,
+  BulkStore,
+  BulkSweepStore,
+  NewBulk,
+  RunningItem,
+  SelectedSandboxes,
+} from './bulk/bulk-store.port.js';
 export { parkAdvice } from './operation.advice.js';
 export type { ParkAdvice } from './operation.advice.js';
 export type {

@@ -56,6 +56,20 @@ export const UNDO_MS_MAX = 15 * 60 * SECOND_MS;
 export const EXECS_WAIT_SECONDS_DEFAULT = 3_600;
 export const EXECS_WAIT_SECONDS_MAX = 24 * 3_600;
 
+export const BULK_ITEMS_MAX = 20_000;
+export const BULK_CONCURRENCY_DEFAULT = 10;
+export const BULK_CONCURRENCY_MAX = 100;
+export const BULK_DELAY_SECONDS_MAX = 3_600;
+/** Items that one transaction begins: it holds the locks of their sandboxes. */
+export const BULK_BEGIN_ITEMS_MAX = 20;
+/** Items that one Activity begins. */
+export const BULK_STEP_ITEMS_MAX = 200;
+/** Items of one run before it is continued as a new one. */
+export const BULK_PAGE_ITEMS = 250;
+/** How long a run that is to be continued waits for what it has begun. */
+export const BULK_DRAIN_MS_MAX = 60 * SECOND_MS;
+export const BULK_DRY_RUN_SHOWN_MAX = 1_000;
+
 export const HOST_LEASE_MS = 30 * SECOND_MS;
 export const HOST_LEASE_RENEW_MS = 5 * SECOND_MS;
 /** A row without a Workflow is left alone this long: the request that wrote it may still be starting one. */

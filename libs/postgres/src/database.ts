@@ -2,6 +2,8 @@ import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { DataSource, type EntityManager } from 'typeorm';
 import { DomainError } from '#domain';
+import { BulkItemEntity } from './entities/bulk-item.entity.js';
+import { BulkOperationEntity } from './entities/bulk-operation.entity.js';
 import { ExecChunkEntity } from './entities/exec-chunk.entity.js';
 import { ExecSegmentEntity } from './entities/exec-segment.entity.js';
 import { ExecEntity } from './entities/exec.entity.js';
@@ -14,6 +16,7 @@ import { Initial1700000000001 } from './migrations/0001-initial.migration.js';
 import { SealedOutput1700000000002 } from './migrations/0002-sealed-output.migration.js';
 import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration.js';
 import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
+import { BulkOperations1700000000010 } from './migrations/0010-bulk-operations.migration.js';
 import { ClaimExec1700000000009 } from './migrations/0009-claim-exec.migration.js';
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
 import { OperationResults1700000000011 } from './migrations/0011-operation-results.migration.js';
@@ -135,6 +138,8 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       PendingObjectEntity,
       HostEntity,
       IdempotencyKeyEntity,
+      BulkOperationEntity,
+      BulkItemEntity,
     ],
     migrations: [
       Initial1700000000001,
@@ -144,6 +149,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       IdempotencyKeys1700000000005,
       OperationRequests1700000000006,
       ClaimExec1700000000009,
+      BulkOperations1700000000010,
       OperationResults1700000000011,
     ],
     installExtensions: false,

@@ -6,6 +6,8 @@ import {
 } from '@temporalio/client';
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import type {
+  Bulk,
+  BulkId,
   Exec,
   ExecId,
   Operation,
@@ -17,21 +19,24 @@ import type {
 } from '#domain';
 import {
   ABORT_SIGNAL,
+  attributesOf,
+  BULK_ID,
+  BULK_WORKFLOW,
+  bulkWorkflowId,
   CANCEL_SIGNAL,
   CONTROL_TASK_QUEUE,
   EXEC_WORKFLOW,
+  execInput,
   execWorkflowId,
-  HOST_ID,
   OP_KIND,
-  OP_STATE,
   OPERATION_WORKFLOWS,
   operationInput,
   operationWorkflowId,
-  OWNER_ID,
   RETRY_SIGNAL,
-  SANDBOX_ID,
+  summaryOf,
   TENANT_ID,
   WAKE_SIGNAL,
+  type BulkInput,
   type ExecInput,
   type OperationInput,
   type ParkDecision,
@@ -42,6 +47,13 @@ import type { TemporalConnection } from './connection.js';
 const ONCE = {
   workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
   workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+};
+
+/** One run at a time, and another one where it has ended: for runs that go by what is left on their row. */
+const AGAIN = {
+  workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+  workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+  signalArgs: [],
 };
 
 export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller, WorkflowInspector {
@@ -59,14 +71,27 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
   }
 
   async cancelExecAnew(exec: Exec): Promise<void> {
-    const input = execInput(exec);
+    const options = optionsOf(execWorkflowId(exec.id), execInput(exec), 'exec');
     await this.temporal.call((client) =>
-      client.workflow.signalWithStart(EXEC_WORKFLOW, {
-        ...optionsOf(execWorkflowId(exec.id), input, 'exec'),
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        signal: CANCEL_SIGNAL,
-        signalArgs: [],
+      client.workflow.signalWithStart(EXEC_WORKFLOW, { ...options, ...AGAIN, signal: CANCEL_SIGNAL }),
+    );
+  }
+
+  async wakeBulk({ id, tenantId, work: { action } }: Bulk): Promise<void> {
+    const input: BulkInput = { bulkId: id, tenantId, action };
+    await this.temporal.call((client) =>
+      client.workflow.signalWithStart(BULK_WORKFLOW, {
+        workflowId: bulkWorkflowId(id),
+        taskQueue: CONTROL_TASK_QUEUE,
+        args: [input],
+        ...AGAIN,
+        signal: WAKE_SIGNAL,
+        typedSearchAttributes: [
+          { key: TENANT_ID, value: tenantId },
+          { key: OP_KIND, value: `bulk_${action}` },
+          { key: BULK_ID, value: id },
+        ],
+        staticSummary: `bulk ${action} ${id}`,
       }),
     );
   }
@@ -100,6 +125,10 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
 
   async operationRun(id: OperationId): Promise<RunState> {
     return await this.runState(operationWorkflowId(id));
+  }
+
+  async bulkRun(id: BulkId): Promise<RunState> {
+    return await this.runState(bulkWorkflowId(id));
   }
 
   private async startOnce(type: string, options: WorkflowStartOptions): Promise<void> {
@@ -136,37 +165,13 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
   }
 }
 
-function execInput(exec: Exec): ExecInput {
-  return {
-    execId: exec.id,
-    tenantId: exec.tenantId,
-    ownerId: exec.ownerId,
-    sandboxId: exec.sandboxId,
-    hostId: exec.hostId,
-    queueDeadlineMs: Date.parse(exec.createdAt) + exec.request.queueTimeoutSeconds * 1_000,
-    timeoutSeconds: exec.request.timeoutSeconds,
-    looksFirst: true,
-  };
-}
-
-/**
- * The summary holds no part of a command: it is readable by everyone who may open the Web UI. An exec names its state only
- * where it ended otherwise than well: Temporal's own status tells the rest, and each change of an attribute costs a write.
- */
 function optionsOf(workflowId: string, input: ExecInput | OperationInput, kind: string, state?: string) {
   return {
     workflowId,
     taskQueue: CONTROL_TASK_QUEUE,
     args: [input],
-    typedSearchAttributes: [
-      { key: TENANT_ID, value: input.tenantId },
-      { key: OWNER_ID, value: input.ownerId },
-      { key: SANDBOX_ID, value: input.sandboxId },
-      { key: HOST_ID, value: input.hostId },
-      { key: OP_KIND, value: kind },
-      ...(state === undefined ? [] : [{ key: OP_STATE, value: state }]),
-    ],
-    staticSummary: `${kind} in sandbox ${input.sandboxId} of ${input.ownerId}`,
+    typedSearchAttributes: attributesOf(input, kind, state),
+    staticSummary: summaryOf(input, kind),
   };
 }
 

@@ -3,7 +3,10 @@
  * no behaviour, so that the API and the CLI can import it without loading Workflow code.
  */
 import type {
+  Bulk,
+  BulkId,
   Correction,
+  Exec,
   ExecId,
   HostId,
   Operation,
@@ -28,6 +31,7 @@ export const OPERATION_WORKFLOWS: Readonly<Record<OperationKind, string>> = {
   restart: 'restartSandbox',
   delete: 'deleteSandbox',
 };
+export const BULK_WORKFLOW = 'bulkOperation';
 export const SWEEP_WORKFLOW = 'sweep';
 export const RECONCILE_WORKFLOW = 'reconcile';
 export const SEAL_WORKFLOW = 'seal';
@@ -35,6 +39,7 @@ export const RETENTION_WORKFLOW = 'retention';
 
 export const execWorkflowId = (id: string): string => `exec:${id}`;
 export const operationWorkflowId = (id: string): string => `operation:${id}`;
+export const bulkWorkflowId = (id: string): string => `bulk:${id}`;
 export const SWEEP_SCHEDULE_ID = 'sweep';
 export const RECONCILE_SCHEDULE_ID = 'reconcile';
 export const SEAL_SCHEDULE_ID = 'seal';
@@ -51,6 +56,21 @@ export interface ExecInput {
   readonly timeoutSeconds: number;
   /** Absent in runs from before a run looked at its exec first. */
   readonly looksFirst?: true;
+}
+
+/** The input of the run of a row. */
+export function execInput(exec: Exec): ExecInput {
+  const { id, tenantId, ownerId, sandboxId, hostId, createdAt, request } = exec;
+  return {
+    execId: id,
+    tenantId,
+    ownerId,
+    sandboxId,
+    hostId,
+    queueDeadlineMs: Date.parse(createdAt) + request.queueTimeoutSeconds * 1_000,
+    timeoutSeconds: request.timeoutSeconds,
+    looksFirst: true,
+  };
 }
 
 export interface ExecResult {
@@ -81,6 +101,24 @@ export interface OperationResult {
   readonly state: string;
 }
 
+export interface BulkInput {
+  readonly bulkId: BulkId;
+  readonly tenantId: TenantId;
+  /** For people: what it does. */
+  readonly action: Bulk['work']['action'];
+}
+
+export interface BulkResult {
+  readonly state: string;
+}
+
+/** What a signal of a bulk operation says, as far as it says anything; it comes from outside and past our API. */
+export interface BulkSignal {
+  readonly pauseNo?: number;
+  readonly round?: number;
+  readonly sandboxIds?: readonly string[];
+}
+
 /** Decides a parked run. It counts only while the run is parked at this step with this number. */
 export interface ParkDecision {
   readonly step: string;
@@ -93,6 +131,9 @@ export const WAKE_SIGNAL = 'wake';
 export const CANCEL_SIGNAL = 'cancel';
 export const RETRY_SIGNAL = 'retry';
 export const ABORT_SIGNAL = 'abort';
+export const PAUSE_SIGNAL = 'pause';
+export const RESUME_SIGNAL = 'resume';
+export const RETRY_FAILED_SIGNAL = 'retry_failed';
 
 /** Keyword search attributes of the namespace. The launcher and the compose file create the same list. */
 export const SEARCH_ATTRIBUTES = [
@@ -108,6 +149,7 @@ export const SEARCH_ATTRIBUTES = [
 ] as const;
 export type SearchAttribute = (typeof SEARCH_ATTRIBUTES)[number];
 export {
+  attributesOf,
   BULK_ID,
   HOST_ID,
   OP_KIND,
@@ -116,5 +158,6 @@ export {
   PARK_REASON,
   PARKED_STEP,
   SANDBOX_ID,
+  summaryOf,
   TENANT_ID,
 } from './attributes.js';

@@ -2,6 +2,7 @@
  * The Workflows: what happens when. Deterministic; they order Activities and wait for signals, and they touch nothing
  * themselves. Clients use `contract.ts` instead of this file, which is the entry point of the Workflow bundle.
  */
+export { bulkOperation } from './bulk.workflow.js';
 export { exec } from './exec.workflow.js';
 export { deleteSandbox, restartSandbox, startSandbox, stopSandbox } from './lifecycle.workflow.js';
 export { reconcile } from './reconcile.workflow.js';

@@ -36,6 +36,7 @@ export const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   container_failed: 500,
   host_lost: 503,
   disk_pressure: 507,
+  failure_budget_spent: 409,
   internal: 500,
 };
 
@@ -70,6 +71,7 @@ const TITLE_BY_CODE: Readonly<Record<ErrorCode, string>> = {
   container_failed: 'The container failed',
   host_lost: 'The host is lost',
   disk_pressure: 'The disk is full',
+  failure_budget_spent: 'Too many items have failed',
   internal: 'Internal error',
 };
 

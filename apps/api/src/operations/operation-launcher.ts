@@ -38,7 +38,7 @@ export class OperationLauncher {
       // The answer to the start was lost, or another request has started it: it is on its way.
       if (run === 'missing' || run === 'unknown') throw error;
     }
-    this.operations.markWorkflowStarted(operation.id).catch((error: unknown) => {
+    this.operations.markWorkflowsStarted([operation.id]).catch((error: unknown) => {
       this.log.warn(
         { operationId: operation.id, err: error },
         'The sweep will verify the start of this run.',

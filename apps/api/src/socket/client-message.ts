@@ -13,8 +13,8 @@ const ClientMessage = z.discriminatedUnion('t', [
   z.strictObject({
     t: z.literal('sub'),
     id: SubscriptionId,
-    topic: z.string().regex(/^(exec|sandbox|operation):[0-9a-z-]{1,64}$/, {
-      error: 'must be exec:{id}, sandbox:{id} or operation:{id}',
+    topic: z.string().regex(/^(exec|sandbox|operation|bulk):[0-9a-z-]{1,64}$/, {
+      error: 'must be exec:{id}, sandbox:{id}, operation:{id} or bulk:{id}',
     }),
     after: z.int().min(0).default(0),
     encoding: z.enum(['binary', 'text']).default('binary'),

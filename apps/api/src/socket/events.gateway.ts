@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { Inject } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
-import type { ExecStore, OperationStore, OutputSource, SandboxStore, WakeReceiver } from '#domain';
+import type { BulkStore, ExecStore, OperationStore, OutputSource, SandboxStore, WakeReceiver } from '#domain';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { ExecReader } from '../output/exec-reader.js';
 import {
+  BULK_STORE,
   EXEC_STORE,
   LOGGER,
   OPERATION_STORE,
@@ -25,13 +26,14 @@ export class EventsGateway implements OnGatewayConnection<WebSocket> {
     @Inject(EXEC_STORE) execs: ExecStore,
     @Inject(OUTPUT_SOURCE) output: OutputSource,
     @Inject(SANDBOX_STORE) sandboxes: SandboxStore,
+    @Inject(BULK_STORE) bulks: BulkStore,
     @Inject(OPERATION_STORE) operations: OperationStore,
     @Inject(WAKE_RECEIVER) receiver: WakeReceiver,
     @Inject(ExecReader) reader: ExecReader,
     @Inject(SocketSessions) private readonly sessions: SocketSessions,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    this.sources = { execs, output, sandboxes, operations, receiver, reader };
+    this.sources = { execs, output, sandboxes, operations, bulks, receiver, reader };
   }
 
   handleConnection(socket: WebSocket, request: IncomingMessage): void {

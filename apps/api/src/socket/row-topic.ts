@@ -1,14 +1,17 @@
 import {
+  BULK_HAS_ENDED,
   DomainError,
   isDomainError,
   isTerminal,
   limits,
   OPERATION_TRANSITIONS,
+  parseBulkId,
   parseOperationId,
   parseSandboxId,
   SANDBOX_TRANSITIONS,
   type Topic,
 } from '#domain';
+import { bulkView } from '../bulk/bulk.view.js';
 import { canonicalJson } from '../http/request-identity.js';
 import { operationView } from '../operations/operation.view.js';
 import { sandboxView } from '../sandboxes/sandbox.view.js';
@@ -48,11 +51,20 @@ export async function openOperationTopic(
   });
 }
 
+export async function openBulkTopic(sources: TopicSources, subscription: Subscription): Promise<OpenedTopic> {
+  const id = parseBulkId(subscription.topicId);
+  return await openRowTopic(sources, subscription, 'bulk', async () => {
+    const row = id && (await sources.bulks.find(subscription.tenantId, id));
+    if (!row) return undefined;
+    return { state: row.state, ended: BULK_HAS_ENDED[row.state], shown: { bulkOperation: bulkView(row) } };
+  });
+}
+
 /** The row as it is, and again after each change. Changes that follow each other quickly may be seen as one. */
 async function openRowTopic(
   { receiver }: TopicSources,
   subscription: Subscription,
-  kind: 'sandbox' | 'operation',
+  kind: 'sandbox' | 'operation' | 'bulk',
   load: () => Promise<Seen | undefined>,
 ): Promise<OpenedTopic> {
   const { request, topicId } = subscription;
@@ -60,7 +72,7 @@ async function openRowTopic(
     throw new DomainError('position_invalid', 'This topic has no positions.', { pointer: '/after' });
   }
   const first = await load();
-  if (!first) throw new DomainError('not_found', `There is no such ${kind}.`);
+  if (!first) throw new DomainError('not_found', `There is no such ${NAMES[kind]}.`);
   const topic: Topic = `${kind}:${topicId}`;
   return {
     ack: { position: 0, state: first.state },
@@ -74,6 +86,8 @@ async function openRowTopic(
     },
   };
 }
+
+const NAMES = { sandbox: 'sandbox', operation: 'operation', bulk: 'bulk operation' } as const;
 
 async function sendChanges(
   subscription: Subscription,

@@ -12,7 +12,7 @@ import {
 } from './client-message.js';
 import { openExecTopic } from './exec-topic.js';
 import { Outbox } from './outbox.js';
-import { openOperationTopic, openSandboxTopic } from './row-topic.js';
+import { openBulkTopic, openOperationTopic, openSandboxTopic } from './row-topic.js';
 import type { Caller } from './socket-sessions.js';
 import { SocketVigil } from './socket-vigil.js';
 import { CLOSE, CLOSE_TIMEOUT_MS, SUBSCRIPTIONS_MAX, type CloseCause } from './socket-limits.js';
@@ -22,6 +22,7 @@ const TOPICS: Readonly<Record<string, OpenTopic>> = {
   exec: openExecTopic,
   sandbox: openSandboxTopic,
   operation: openOperationTopic,
+  bulk: openBulkTopic,
 };
 
 /** One socket: who is at the other end, what it has subscribed to, and what it may still do. */

@@ -1,4 +1,5 @@
 import type {
+  BulkStore,
   DomainError,
   ExecStore,
   OperationStore,
@@ -17,6 +18,7 @@ export interface TopicSources {
   readonly output: OutputSource;
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
+  readonly bulks: BulkStore;
   readonly reader: ExecReader;
   readonly receiver: WakeReceiver;
 }

@@ -24,6 +24,7 @@ async function parkIn(state: OperationState) {
     sandboxes,
     operations,
     execs,
+    bulks: world.bulks,
     hosts: world.hosts,
     wake,
     runs,

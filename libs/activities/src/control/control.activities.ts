@@ -5,6 +5,7 @@ import {
   lostEnd,
   notStartedEnd,
   OPERATION_TRANSITIONS,
+  type BulkSweepStore,
   type Exec,
   type ExecId,
   type ExecStore,
@@ -29,6 +30,7 @@ export interface ControlActivityPorts {
   readonly operations: OperationStore;
   readonly execs: ExecStore;
   readonly sweeps: SweepStore;
+  readonly bulks: BulkSweepStore;
   readonly hosts: Pick<HostStore, 'list'>;
   readonly wake: WakeSender;
   readonly runs: WorkflowStarter & WorkflowSignaller & WorkflowInspector;

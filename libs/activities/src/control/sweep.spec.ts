@@ -29,7 +29,7 @@ function portsOf(
     listStranded: async () => await Promise.resolve([...stranded]),
     forgetKeys: async () => await Promise.resolve(0),
   };
-  const { sandboxes, operations, execs } = world;
+  const { sandboxes, operations, execs, bulks } = world;
   const log = {
     debug: () => undefined,
     info: () => undefined,
@@ -41,6 +41,7 @@ function portsOf(
     operations,
     execs,
     sweeps,
+    bulks,
     hosts: world.hosts,
     wake: world.wakes,
     runs: world.workflows,
@@ -55,7 +56,7 @@ describe('the sweep', () => {
     const world = new MemoryWorld();
     const result = await sweepRows(portsOf(world, { canceling: [EXEC] }));
     expect(world.workflows.signals).toEqual([`cancel-anew ${EXEC.id}`]);
-    expect(result).toEqual({ started: 0, restarted: 0, verified: 0, repaired: 0, canceled: 1 });
+    expect(result).toEqual({ started: 0, restarted: 0, verified: 0, repaired: 0, canceled: 1, woken: 0 });
   });
 
   it('does the same when it is repeated', async () => {

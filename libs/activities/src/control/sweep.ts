@@ -3,6 +3,7 @@ import { limits, operationId, type Exec, type Failure, type StrandedSandbox, typ
 import type { SweepResult } from '../contract.js';
 import type { ControlActivityPorts } from './control.activities.js';
 import { endOperation } from './end-operation.js';
+import { sweepBulks } from './sweep-bulks.js';
 
 /** Its operations have ids of their own, so this is never compared with anything. */
 const REQUEST_OF_THE_SWEEP = 'sweep';
@@ -32,6 +33,7 @@ export async function sweepRows(ports: ControlActivityPorts): Promise<SweepResul
   const unverified = await sweeps.takeUnverified(limits.SWEEP_VERIFY_AFTER_MS, limits.SWEEP_ROWS_MAX);
   let repaired = 0;
   for (const row of unverified) if (await repair(ports, row)) repaired += 1;
+  const woken = await sweepBulks(ports);
   await sweeps.forgetKeys(limits.IDEMPOTENCY_KEY_AGE_MS_MAX, limits.SWEEP_ROWS_MAX);
   return {
     started: unstarted.length,
@@ -39,6 +41,7 @@ export async function sweepRows(ports: ControlActivityPorts): Promise<SweepResul
     verified: unverified.length,
     repaired,
     canceled: canceling.length,
+    woken,
   };
 }
 
@@ -49,7 +52,7 @@ async function start({ runs, execs, operations, log }: ControlActivityPorts, row
     await execs.markWorkflowsStarted([row.id]);
   } else {
     await runs.startOperation(row.operation);
-    await operations.markWorkflowStarted(row.id);
+    await operations.markWorkflowsStarted([row.id]);
   }
 }
 
@@ -63,7 +66,7 @@ async function startStranded(ports: ControlActivityPorts, stranded: StrandedSand
   if (operation?.state !== 'pending') return;
   log.warn({ sandboxId: stranded.id, id: operation.id }, 'Execs wait in a stopped sandbox; it is started.');
   await runs.startOperation(operation);
-  await operations.markWorkflowStarted(operation.id);
+  await operations.markWorkflowsStarted([operation.id]);
 }
 
 async function cancelAgain({ runs, log }: ControlActivityPorts, exec: Exec): Promise<void> {

@@ -168,7 +168,8 @@ export interface OperationStore {
    * no longer holds its sandbox.
    */
   recordResult(id: OperationId, result: OperationOutcome): Promise<boolean>;
-  markWorkflowStarted(id: OperationId): Promise<void>;
+  /** Notes for the sweep that these have their runs. */
+  markWorkflowsStarted(ids: readonly OperationId[]): Promise<void>;
   /** The sandboxes of a host that an operation holds. */
   liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>>;
 }

@@ -1,5 +1,6 @@
+import type { Bulk } from '../bulk/bulk.js';
 import type { Exec } from '../exec.js';
-import type { ExecId, OperationId } from '../ids.js';
+import type { BulkId, ExecId, OperationId } from '../ids.js';
 import type { Correction } from '../operation.correction.js';
 import type { Operation } from '../operation.js';
 
@@ -13,6 +14,8 @@ export interface WorkflowStarter {
    */
   startExec(exec: Exec, firstTaskAfterMs?: number): Promise<void>;
   startOperation(operation: Operation): Promise<void>;
+  /** Wakes the run of a bulk operation, or starts one: the row is all that it goes by, so any number may follow each other. */
+  wakeBulk(bulk: Bulk): Promise<void>;
   /** For a live row whose run is gone: a new run under the same id that ends what is left of it. */
   cancelExecAnew(exec: Exec): Promise<void>;
 }
@@ -32,6 +35,7 @@ export interface WorkflowInspector {
   /** `missing`: no such run (never started, or removed by retention). */
   execRun(id: ExecId): Promise<RunState>;
   operationRun(id: OperationId): Promise<RunState>;
+  bulkRun(id: BulkId): Promise<RunState>;
 }
 
 export type RunState = 'running' | 'closed' | 'terminated' | 'missing';

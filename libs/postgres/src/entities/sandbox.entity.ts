@@ -16,6 +16,7 @@ export class SandboxEntity {
   @Column('text') name!: string;
   @Column('text') image!: string;
   @Column('text') tier!: TierName;
+  @Column('jsonb', { default: {} }) labels!: Readonly<Record<string, string>>;
   @Column('text', { name: 'host_id' }) hostId!: string;
   @Column('integer', { default: 0 }) generation!: number;
   @Column('uuid', { name: 'operation_id', nullable: true }) operationId!: string | null;

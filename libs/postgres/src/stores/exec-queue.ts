@@ -17,7 +17,7 @@ import { EXEC_COLUMNS, execFrom, type ExecRow } from './rows.js';
  * With more, one statement without a lock is enough: it is more than the connections that can be in it at once.
  */
 export const QUEUE_HEADROOM = 100;
-export const QUEUE_FULL_RETRY_SECONDS = 5;
+const QUEUE_FULL_RETRY_SECONDS = 5;
 
 export type QueueLimits = Readonly<Record<TierName, Pick<Tier, 'execsRunningMax' | 'execsQueuedMax'>>>;
 
@@ -47,6 +47,13 @@ export async function insertQueued(
     ],
   );
   return created;
+}
+
+export function queueFull(execsQueuedMax: number): DomainError {
+  return new DomainError('queue_full', 'Too many execs wait in this sandbox.', {
+    retryAfterSeconds: QUEUE_FULL_RETRY_SECONDS,
+    extra: { queuedMax: execsQueuedMax },
+  });
 }
 
 /** From 1, in the order of arrival. */

@@ -26,8 +26,8 @@ import {
   bufferOf,
   claim,
   insertQueued,
+  queueFull,
   queuePositionsOf,
-  QUEUE_FULL_RETRY_SECONDS,
   QUEUE_HEADROOM,
   type QueueLimits,
 } from './exec-queue.js';
@@ -75,10 +75,7 @@ export class PostgresExecStore implements ExecStore, OutputSource {
     if (sandbox.observed === 'deleted') {
       throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
     }
-    throw new DomainError('queue_full', 'Too many execs wait in this sandbox.', {
-      retryAfterSeconds: QUEUE_FULL_RETRY_SECONDS,
-      extra: { queuedMax: this.queues[sandbox.tier].execsQueuedMax },
-    });
+    throw queueFull(this.queues[sandbox.tier].execsQueuedMax);
   }
 
   async find(tenantId: TenantId, id: ExecId): Promise<Exec | undefined> {

@@ -134,10 +134,10 @@ export class PostgresOperationStore implements OperationStore {
     return new Set(rows.map(({ id }) => sandboxId(id)));
   }
 
-  async markWorkflowStarted(id: OperationId): Promise<void> {
+  async markWorkflowsStarted(ids: readonly OperationId[]): Promise<void> {
     await this.database.query(
-      `UPDATE operations SET workflow_started_at = now() WHERE id = $1 AND workflow_started_at IS NULL`,
-      [id],
+      `UPDATE operations SET workflow_started_at = now() WHERE id = ANY($1) AND workflow_started_at IS NULL`,
+      [ids],
     );
   }
 }

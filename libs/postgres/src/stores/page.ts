@@ -13,11 +13,24 @@ export function encodeCursor(cursor: Cursor): string {
 export function decodeCursor(text: string): Cursor {
   const [createdAt = '', id = ''] = Buffer.from(text, 'base64url').toString().split(' ');
   if (!isUuid(id) || Number.isNaN(Date.parse(createdAt))) {
-    throw new DomainError('bad_request', 'The cursor is not one that this API gave out.', {
-      pointer: '/cursor',
-    });
+    throw notOurs();
   }
   return { createdAt, id };
+}
+
+/** Of a list that is ordered by a number. */
+export const encodeNumberCursor = (last: number): string => Buffer.from(String(last)).toString('base64url');
+
+export function decodeNumberCursor(text: string): number {
+  const digits = Buffer.from(text, 'base64url').toString();
+  if (!/^[0-9]{1,9}$/.test(digits)) throw notOurs();
+  return Number(digits);
+}
+
+function notOurs(): DomainError {
+  return new DomainError('bad_request', 'The cursor is not one that this API gave out.', {
+    pointer: '/cursor',
+  });
 }
 
 /** `rows` holds one more than the page when there is a next page. `cursorAt` is the microsecond time of the row as text. */
@@ -42,6 +55,16 @@ export class Conditions {
 
   equal(column: string, value: unknown): this {
     if (value !== undefined) this.parts.push(`${column} = ${this.parameter(value)}`);
+    return this;
+  }
+
+  differs(column: string, value: unknown): this {
+    this.parts.push(`${column} <> ${this.parameter(value)}`);
+    return this;
+  }
+
+  above(column: string, value: number | undefined): this {
+    if (value !== undefined) this.parts.push(`${column} > ${this.parameter(value)}`);
     return this;
   }
 

@@ -142,6 +142,6 @@ export function chunkFrom(row: ChunkRow): Chunk {
   };
 }
 
-function isoOrNull(time: Date | null): string | null {
+export function isoOrNull(time: Date | null): string | null {
   return time === null ? null : time.toISOString();
 }
