@@ -124,6 +124,34 @@ describe('the verdict on an exec', () => {
   });
 });
 
+describe('an exec whose program noted nothing', () => {
+  const nothing = { certainly: 0, atMost: 0 };
+  const unnoted: Partial<Case> = {
+    testimony: { ...testimony, starts: 0, end: undefined, written: { stdout: nothing, stderr: nothing } },
+    shown: { stdout: 0, stderr: 0 },
+    end: {
+      ...failed,
+      exitCode: null,
+      signal: 'SIGKILL',
+      stdoutBytes: 0,
+      exitRecord: { ...record, reason: 'sandbox_stopped', exitCode: null, signal: 'SIGKILL', stdoutBytes: 0 },
+    },
+  };
+
+  it('may have been ended with its sandbox before its first line', () => {
+    expect(verdict({ ...unnoted, injuries: [killed({})] })).toEqual([]);
+  });
+
+  it('has not failed where nobody ended its sandbox', () => {
+    expect(verdict(unnoted)).toContain('wrong end');
+  });
+
+  it('has not failed by itself', () => {
+    const end = { ...failed, stdoutBytes: 0 };
+    expect(verdict({ ...unnoted, end, injuries: [killed({})] })).toContain('wrong end');
+  });
+});
+
 describe('a lost exec', () => {
   const shown = { stdout: 40, stderr: 0 };
 

@@ -57,16 +57,24 @@ export function judge(facts: Case): Violation[] {
 
 type Violate = (kind: ViolationKind, detail: string) => void;
 
-function judgeRuns({ testimony, end }: Case, violate: Violate): void {
+function judgeRuns(facts: Case, violate: Violate): void {
+  const { testimony, end } = facts;
   const { starts } = testimony;
   if (starts > 1) violate('second run', `it was started ${starts} times`);
   const hasRecord = end.exitRecord !== null;
   const neverRan = end.state === 'not_started' || (end.state === 'canceled' && !hasRecord);
   if (neverRan && starts > 0)
     violate('wrong end', `it is ${end.state}, as if it had never run, and it was started`);
-  if ((end.state === 'succeeded' || end.state === 'failed') && starts === 0) {
+  if ((end.state === 'succeeded' || end.state === 'failed') && starts === 0 && !mayHaveDiedUnnoted(facts)) {
     violate('wrong end', `it is ${end.state}, and it was never started`);
   }
+}
+
+/** Its sandbox was ended in the milliseconds between the start of its program and the first line of that. */
+function mayHaveDiedUnnoted(facts: Case): boolean {
+  const { exitRecord, signal, stdoutBytes, stderrBytes } = facts.end;
+  const isStopped = exitRecord?.reason === 'sandbox_stopped' && signal === 'SIGKILL';
+  return isStopped && stdoutBytes + stderrBytes === 0 && wasSandboxHurt(facts);
 }
 
 function judgeEnd(facts: Case, violate: Violate): void {

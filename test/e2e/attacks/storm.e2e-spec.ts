@@ -18,6 +18,8 @@ const TEST_TIMEOUT_MS = 240_000;
 const STORM = 1_000;
 /** The connections of a storm stay open for a while, for requests that may come. */
 const DESCRIPTORS_MAX = 2 * STORM;
+/** Of the worker: its connections to Postgres, at most 20, and those that the API keeps for a while for its next hints. */
+const WORKER_DESCRIPTORS_MAX = 20 + 200;
 /** Of the tier `small`. */
 const RUNNING_MAX = 32;
 const QUEUED_MAX = 500;
@@ -85,7 +87,10 @@ describe('a thousand execs at once in one sandbox', () => {
       expect(new Set(ends)).toEqual(new Set(['succeeded']));
       const lines = await run(stormed, { command: 'wc -l < order' });
       expect(Number((await output(lines.id)).toString())).toBe(taken.length);
-      await Promise.all([api.hold(GROWTH_BYTES_MAX, DESCRIPTORS_MAX), worker.hold(GROWTH_BYTES_MAX)]);
+      await Promise.all([
+        api.hold(GROWTH_BYTES_MAX, DESCRIPTORS_MAX),
+        worker.hold(GROWTH_BYTES_MAX, WORKER_DESCRIPTORS_MAX),
+      ]);
     },
     TEST_TIMEOUT_MS,
   );
