@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { uuidv7 } from 'uuidv7';
 import type { RunExecResult } from '#activities';
-import { execId, hostId, ownerId, sandboxId, tenantId } from '#domain';
+import { execId, hostId, limits, ownerId, sandboxId, tenantId } from '#domain';
 import {
   CANCEL_SIGNAL,
   CONTROL_TASK_QUEUE,
@@ -17,6 +17,8 @@ import { keepHistory } from './saved-histories.js';
 import { SCRIPTED_HOST, withScriptedWorkers, type ExecScript } from './scripted-worker.js';
 
 jest.setTimeout(60_000);
+
+const HALF_AN_HOUR_SECONDS = 1_800;
 
 let namespace: TestNamespace;
 beforeAll(async () => {
@@ -58,6 +60,7 @@ async function startExec(queueSeconds = 300) {
     execId: id,
     queueDeadlineMs: Date.now() + queueSeconds * 1_000,
     timeoutSeconds: 60,
+    clockSlackMs: limits.CLOCK_JUMP_MS_MAX,
     looksFirst: true,
   };
   return await namespace.client.workflow.start(EXEC_WORKFLOW, {
@@ -172,6 +175,30 @@ describe('the exec Workflow', () => {
       expect(await handle.result()).toMatchObject({ state: 'canceled' });
       expect(calls).toEqual(['cancelExec']);
       if (way === 'signal') await keepHistory(namespace, 'exec-canceled-while-running', handle.workflowId);
+    });
+  });
+
+  it('is not given up early where the clock has jumped by half an hour', async () => {
+    const calls: string[] = [];
+    const runExec = async (): Promise<RunExecResult> =>
+      calls.push('runExec') === 1 ? WAITING : SUCCEEDED;
+    const withdrawExec: ExecScript['withdrawExec'] = async () => ({ kind: 'live' });
+    await withScriptedWorkers(namespace, script(calls, { runExec, withdrawExec }), async () => {
+      const handle = await startExec(-HALF_AN_HOUR_SECONDS);
+      expect(await handle.result()).toMatchObject({ state: 'succeeded' });
+      expect(calls).toEqual(['runExec', 'runExec']);
+    });
+  });
+
+  it('is given up when no host has ended it long after its time', async () => {
+    const calls: string[] = [];
+    const runExec = async (): Promise<RunExecResult> => WAITING;
+    const withdrawExec: ExecScript['withdrawExec'] = async () => ({ kind: 'live' });
+    await withScriptedWorkers(namespace, script(calls, { runExec, withdrawExec }), async () => {
+      const handle = await startExec(-3 * HALF_AN_HOUR_SECONDS);
+      expect(await handle.result()).toMatchObject({ state: 'lost' });
+      expect(calls).toEqual(['giveUp']);
+      await keepHistory(namespace, 'exec-given-up', handle.workflowId);
     });
   });
 

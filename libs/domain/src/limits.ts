@@ -31,6 +31,8 @@ export const LABEL_KEY_LENGTH_MAX = 63;
 export const LABEL_VALUE_LENGTH_MAX = 255;
 /** How long after its own timeout an exec may be without an end before supervision gives it up as `lost`. */
 export const EXEC_END_GRACE_MS = 60 * SECOND_MS;
+/** How far a clock may jump without ending a command early: by so much later does a run give up what no host has ended. */
+export const CLOCK_JUMP_MS_MAX = 3_600 * SECOND_MS;
 /** How long a container may run with a silent runner before its execs are given up. */
 export const RUNNER_SILENCE_MS_MAX = 120 * SECOND_MS;
 export const SPOOL_UNCOMMITTED_BYTES_MAX = 64 * MIB;

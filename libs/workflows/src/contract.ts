@@ -2,21 +2,22 @@
  * The only door to the Workflows for clients: names, ids, Task Queues, messages, inputs and search attributes. It holds
  * no behaviour, so that the API and the CLI can import it without loading Workflow code.
  */
-import type {
-  Bulk,
-  BulkId,
-  Correction,
-  Exec,
-  ExecId,
-  HostId,
-  Operation,
-  OperationId,
-  OperationKind,
-  OperationOptions,
-  OwnerId,
-  SandboxId,
-  TakenOver,
-  TenantId,
+import {
+  limits,
+  type Bulk,
+  type BulkId,
+  type Correction,
+  type Exec,
+  type ExecId,
+  type HostId,
+  type Operation,
+  type OperationId,
+  type OperationKind,
+  type OperationOptions,
+  type OwnerId,
+  type SandboxId,
+  type TakenOver,
+  type TenantId,
 } from '#domain';
 
 export const CONTROL_TASK_QUEUE = 'control';
@@ -54,6 +55,8 @@ export interface ExecInput {
   /** Milliseconds since the Unix epoch: when an exec that still waits is given up as `not_started`. */
   readonly queueDeadlineMs: number;
   readonly timeoutSeconds: number;
+  /** Milliseconds by which a clock may jump before the run gives the exec up. Absent in runs from before there was a slack. */
+  readonly clockSlackMs?: number;
   /** Absent in runs from before a run looked at its exec first. */
   readonly looksFirst?: true;
 }
@@ -69,6 +72,7 @@ export function execInput(exec: Exec): ExecInput {
     hostId,
     queueDeadlineMs: Date.parse(createdAt) + request.queueTimeoutSeconds * 1_000,
     timeoutSeconds: request.timeoutSeconds,
+    clockSlackMs: limits.CLOCK_JUMP_MS_MAX,
     looksFirst: true,
   };
 }

@@ -59,12 +59,13 @@ class ExecRun {
   private readonly ref: { execId: ExecInput['execId'] };
   private readonly control: ControlActivities;
   private readonly host: HostActivities;
-  /** Past this moment the runner itself must have ended the command. */
+  /** Past this moment the runner itself must have ended the command, which it times by a clock that never jumps. */
   private readonly deadlineMs: number;
 
   constructor(private readonly input: ExecInput) {
     this.ref = { execId: input.execId };
-    this.deadlineMs = input.queueDeadlineMs + input.timeoutSeconds * 1_000 + limits.EXEC_END_GRACE_MS;
+    const slackMs = limits.EXEC_END_GRACE_MS + (input.clockSlackMs ?? 0);
+    this.deadlineMs = input.queueDeadlineMs + input.timeoutSeconds * 1_000 + slackMs;
     this.control = proxyActivities<ControlActivities>({
       taskQueue: CONTROL_TASK_QUEUE,
       startToCloseTimeout: '30s',

@@ -6,6 +6,8 @@ import { pidOf, type ComponentName } from '../processes.js';
 const PAGE_BYTES = 4_096;
 const PROBE_EVERY_MS = 50;
 const SETTLE_MS_MAX = 30_000;
+/** Up to 20 connections to Postgres, and those to other parts that are kept for a while. An attack opens many more. */
+const KEPT_DESCRIPTORS_MAX = 64;
 
 export function residentBytes(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES;
@@ -32,7 +34,7 @@ export class Steadiness {
   }
 
   /** The same process, with no descriptor more, and with less than so much more memory once it has had time to let go. */
-  async hold(bytesMax: number, descriptorsMax = 20): Promise<void> {
+  async hold(bytesMax: number, descriptorsMax = KEPT_DESCRIPTORS_MAX): Promise<void> {
     if (pidOf(this.name) !== this.pid) throw new Error(`${this.name} has not survived.`);
     for (const giveUpAt = Date.now() + SETTLE_MS_MAX; ;) {
       const grown = { bytes: this.grownBytes, descriptors: openDescriptors(this.pid) - this.descriptors };

@@ -24,7 +24,10 @@ const WORKER_DESCRIPTORS_MAX = 20 + 200;
 const RUNNING_MAX = 32;
 const QUEUED_MAX = 500;
 const NEIGHBOUR_MS_MAX = 30_000;
-const GROWTH_BYTES_MAX = 128 * 1_048_576;
+/** For what is cached of the runs that were last, whose number has a limit. */
+const GROWTH_BYTES_MAX = 256 * 1_048_576;
+/** Of one request, where its connection breaks. */
+const TRIES_MAX = 3;
 const ALL_ENDED_MS_MAX = 180_000;
 
 let stormed: string;
@@ -39,8 +42,17 @@ beforeAll(async () => {
   neighbour = await sandboxOf(`calm-${randomUUID().slice(0, 8)}`);
 }, TEST_TIMEOUT_MS);
 
-const post = async (command: string): Promise<Answer<ExecBody>> =>
-  await call<ExecBody>('POST', `/v1/sandboxes/${stormed}/execs`, { body: { command } });
+/** Under a key, so that a connection that is lost in the storm is tried again, as every client does. */
+async function post(command: string): Promise<Answer<ExecBody>> {
+  const request = { body: { command }, headers: { 'idempotency-key': randomUUID() } };
+  for (let triesLeft = TRIES_MAX; ; triesLeft -= 1) {
+    try {
+      return await call<ExecBody>('POST', `/v1/sandboxes/${stormed}/execs`, request);
+    } catch (error) {
+      if (triesLeft === 1) throw error;
+    }
+  }
+}
 
 async function countOf(state: string): Promise<number> {
   const { body } = await insist<{ items: ExecBody[] }>(
