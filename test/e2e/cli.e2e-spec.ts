@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { sandboxOf } from './api-client.js';
+import { insist, sandboxOf } from './api-client.js';
 import { berth } from './berth-cli.js';
 import { killAndAwaitNew } from './processes.js';
 
@@ -20,12 +20,19 @@ const linesOf = (stream: 'out' | 'err'): string =>
   Array.from({ length: LINES }, (_, n) => `${stream} ${n + 1}\n`).join('');
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Who kills the API before the command line has spoken with it shows only that nobody is there. */
+async function untilOneRuns(sandbox: string): Promise<void> {
+  const path = `/v1/sandboxes/${sandbox}/execs?state=running`;
+  while ((await insist<{ items: unknown[] }>('GET', path)).body.items.length === 0) await pause(100);
+}
+
 describe('berth exec', () => {
   it(
     'shows every byte once and exits as the command did, while the API is killed with -9',
     async () => {
       const sandbox = await sandboxOf(`cli-${randomUUID().slice(0, 8)}`);
       const run = berth('exec', '--sandbox', sandbox, '-c', COMMAND);
+      await untilOneRuns(sandbox);
       for (let kill = 0; kill < 3; kill += 1) {
         await pause(1_500);
         await killAndAwaitNew('api');

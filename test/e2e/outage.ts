@@ -8,12 +8,21 @@ let frozen: number[] = [];
 export function freeze(name: ComponentName): void {
   const pid = pidOf(name);
   frozen = [pid, ...descendantsOf(pid)];
-  for (const one of frozen) process.kill(one, 'SIGSTOP');
+  for (const one of frozen) signal(one, 'SIGSTOP');
 }
 
 export function thaw(): void {
-  for (const pid of frozen.toReversed()) process.kill(pid, 'SIGCONT');
+  for (const pid of frozen.toReversed()) signal(pid, 'SIGCONT');
   frozen = [];
+}
+
+/** Server processes of Postgres come and go with their connections; the others are signalled all the same. */
+function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function descendantsOf(parent: number): number[] {

@@ -180,8 +180,7 @@ describe('the exec Workflow', () => {
 
   it('is not given up early where the clock has jumped by half an hour', async () => {
     const calls: string[] = [];
-    const runExec = async (): Promise<RunExecResult> =>
-      calls.push('runExec') === 1 ? WAITING : SUCCEEDED;
+    const runExec = async (): Promise<RunExecResult> => (calls.push('runExec') === 1 ? WAITING : SUCCEEDED);
     const withdrawExec: ExecScript['withdrawExec'] = async () => ({ kind: 'live' });
     await withScriptedWorkers(namespace, script(calls, { runExec, withdrawExec }), async () => {
       const handle = await startExec(-HALF_AN_HOUR_SECONDS);

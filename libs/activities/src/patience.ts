@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isDomainError, type Dependency } from '#domain';
+import { isAway, type Dependency } from '#domain';
 
 const FIRST_MS = 50;
 const LONGEST_MS = 2_000;
@@ -37,7 +37,7 @@ export async function whileAway<T>(
     try {
       return await work();
     } catch (error) {
-      if (!isDomainError(error, 'dependency_unavailable') || error.dependency !== dependency) throw error;
+      if (!isAway(error, dependency)) throw error;
       await backoff.pause(signal);
     }
   }

@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { failureFrom, isDomainError, limits, type OperationStore, type WakeSender } from '#domain';
+import { failureFrom, isAway, limits, type OperationStore, type WakeSender } from '#domain';
 import type { StepInput } from './contract.js';
 import { SuspendedError } from './exec/reach.js';
 import { activityFailureFrom } from './failures.js';
@@ -61,5 +61,4 @@ export async function withAttemptsCounted<T>(attemptNo: number, work: () => Prom
   }
 }
 
-const isOutage = (error: unknown): boolean =>
-  isDomainError(error, 'dependency_unavailable') || error instanceof SuspendedError;
+const isOutage = (error: unknown): boolean => isAway(error) || error instanceof SuspendedError;

@@ -89,6 +89,16 @@ export function isDomainError(error: unknown, code?: ErrorCode): error is Domain
   return error instanceof DomainError && (code === undefined || error.code === code);
 }
 
+/** True where a dependency does not answer or has no room left. Both pass; until then nothing that needs it can go on. */
+export function isAway(error: unknown, dependency?: Dependency): error is DomainError {
+  if (!(error instanceof DomainError)) return false;
+  if (dependency !== undefined && error.dependency !== dependency) return false;
+  return (
+    error.code === 'dependency_unavailable' ||
+    (error.code === 'disk_pressure' && error.dependency !== undefined)
+  );
+}
+
 /** Why the runner could not start a command. */
 export type StartFailureCode =
   | 'command_not_found'

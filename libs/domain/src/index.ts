@@ -3,7 +3,7 @@
  * nothing and does nothing: no clock, no randomness, no I/O. Time and ids are arguments.
  */
 export * as limits from './limits.js';
-export { DomainError, ERROR_CODES, failureFrom, isDomainError } from './errors.js';
+export { DomainError, ERROR_CODES, failureFrom, isAway, isDomainError } from './errors.js';
 export type { Dependency, DomainErrorOptions, ErrorCode, Failure, StartFailureCode } from './errors.js';
 export {
   bulkId,

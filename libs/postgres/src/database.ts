@@ -190,6 +190,7 @@ const AWAY_SYSTEM = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
+const DISK_IS_FULL = '53100';
 const AWAY_MESSAGE = /terminat|timeout|not queryable|connection/i;
 
 export function translateError(error: unknown): unknown {
@@ -200,6 +201,14 @@ export function translateError(error: unknown): unknown {
       ? AWAY_MESSAGE.test(error.message)
       : AWAY_SQLSTATE.test(code) || AWAY_SYSTEM.has(code) || code === '57014';
   if (!away) return error;
+  if (code === DISK_IS_FULL) {
+    return new DomainError('disk_pressure', 'The disk of the database is full.', {
+      cause: error,
+      detail: error.message,
+      dependency: 'postgres',
+      retryAfterSeconds: 30,
+    });
+  }
   return new DomainError('dependency_unavailable', 'The database does not answer.', {
     cause: error,
     detail: error.message,

@@ -1,42 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
-import {
-  encodeFrame,
-  endFromExitRecord,
-  execId,
-  hostId,
-  isDomainError,
-  operationId,
-  ownerId,
-  sandboxId,
-  tenantId,
-  type Chunk,
-  type ExecId,
-  type NewExec,
-  type SandboxId,
-} from '#domain';
+import { endFromExitRecord, execId, isDomainError, type ExecId, type SandboxId } from '#domain';
 import { exitRecordOf } from '../../../test/fakes/exit-record.js';
 import { runningStack } from '../../../test/stack/running-stack.js';
 import { connectionOptions, Database } from './database.js';
 import { PostgresExecStore } from './stores/exec.store.js';
-import { PostgresOperationStore } from './stores/operation.store.js';
-import { PostgresSandboxStore } from './stores/sandbox.store.js';
 import { createTestDatabase, type TestDatabase } from './testing-database.js';
+import { chunkOf, HOST, newExec, runningSandbox } from './testing-rows.js';
 import { TestingLine } from './testing-line.js';
 import { PostgresWakeSender } from './wake.js';
 
-const TENANT = tenantId('default');
-const HOST = hostId('local');
 const ROUND_TRIPS_MAX = 20;
 const TEST_TIMEOUT_MS = 60_000;
-const FRAME = encodeFrame({
-  stream: 'stdout',
-  flags: 0,
-  offset: 0,
-  timeMicros: 1,
-  payload: new TextEncoder().encode('hello\n'),
-});
+const CHUNK = chunkOf(0, 0, new TextEncoder().encode('hello\n'));
 
 let test: TestDatabase;
 let line: TestingLine;
@@ -56,7 +33,7 @@ beforeAll(async () => {
   const wakes = new PostgresWakeSender(test.database, () => undefined);
   cut = { database, execs: new PostgresExecStore(database, wakes) };
   sure = new PostgresExecStore(test.database, wakes);
-  sandbox = await runningSandbox();
+  sandbox = await runningSandbox(test.database, 'large');
 });
 afterAll(async () => {
   await cut.database.close();
@@ -64,70 +41,17 @@ afterAll(async () => {
   await test.drop();
 });
 
-async function runningSandbox(): Promise<SandboxId> {
-  const [operations, sandboxes] = [
-    new PostgresOperationStore(test.database),
-    new PostgresSandboxStore(test.database),
-  ];
-  const [start, id] = [operationId(uuidv7()), sandboxId(uuidv7())];
-  const scope = { tenantId: TENANT, ownerId: ownerId('u1') };
-  await sandboxes.ensureStarted(
-    { ...scope, id, name: `s-${id}`, image: 'image', tier: 'large', hostId: HOST },
-    { ...scope, id: start, sandboxId: id, kind: 'start', requestHash: 'hash' },
-  );
-  await operations.beginStep(start, 'create_container', new Date().toISOString());
-  const generation = await sandboxes.raiseGeneration(id, start);
-  const seen = { generation, observedState: 'running', containerId: 'c1', failure: null } as const;
-  await sandboxes.observeByOperation(id, start, seen);
-  await operations.move(start, ['running'], 'succeeded');
-  return id;
-}
-
-function newExec(id: ExecId): NewExec {
-  return {
-    id,
-    tenantId: TENANT,
-    ownerId: ownerId('u1'),
-    sandboxId: sandbox,
-    requestHash: 'hash',
-    request: {
-      argv: ['true'],
-      env: {},
-      workingDirectory: null,
-      user: null,
-      stdin: { kind: 'none' },
-      tty: null,
-      idleTimeoutSeconds: null,
-      allowBackground: false,
-      timeoutSeconds: 60,
-      queueTimeoutSeconds: 60,
-      labels: {},
-      outputBytesMax: 1_000,
-    },
-  };
-}
-
-const chunk: Chunk = {
-  position: 0,
-  endPosition: FRAME.byteLength,
-  frames: FRAME,
-  stdoutFrom: 0,
-  stdoutTo: 6,
-  stderrFrom: 0,
-  stderrTo: 0,
-};
-
 const STEPS = ['create', 'claim', 'append', 'markRunning', 'requestCancel', 'end'] as const;
 type Step = (typeof STEPS)[number];
 
 async function take(step: Step, execs: PostgresExecStore, id: ExecId): Promise<unknown> {
   switch (step) {
     case 'create':
-      return await execs.create(newExec(id));
+      return await execs.create(newExec(sandbox, { id }));
     case 'claim':
       return await execs.claim(id, HOST);
     case 'append':
-      return await execs.append(id, chunk);
+      return await execs.append(id, CHUNK);
     case 'markRunning':
       return await execs.markRunning(id);
     case 'requestCancel':
@@ -136,7 +60,7 @@ async function take(step: Step, execs: PostgresExecStore, id: ExecId): Promise<u
       return await execs.end(
         id,
         ['starting', 'running'],
-        endFromExitRecord(exitRecordOf({ endPosition: FRAME.byteLength, stdoutBytes: 6 })),
+        endFromExitRecord(exitRecordOf({ endPosition: CHUNK.endPosition, stdoutBytes: 6 })),
       );
   }
 }

@@ -10,10 +10,13 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A database of its own on the server of the test stack, migrated, for one test file. */
-export async function createTestDatabase(serverUrl: string): Promise<TestDatabase> {
+/** A database of its own on the server of the test stack, migrated, for one test file; its files where the tablespace is. */
+export async function createTestDatabase(
+  serverUrl: string,
+  tablespace = 'pg_default',
+): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await onServer(serverUrl, `CREATE DATABASE ${name}`);
+  await onServer(serverUrl, `CREATE DATABASE ${name} TABLESPACE ${tablespace}`);
   const url = serverUrl.replace(/\/[^/?]*(\?|$)/, `/${name}$1`);
   const database = await Database.connect({
     url,
@@ -34,7 +37,7 @@ export async function createTestDatabase(serverUrl: string): Promise<TestDatabas
   };
 }
 
-async function onServer(serverUrl: string, sql: string): Promise<void> {
+export async function onServer(serverUrl: string, sql: string): Promise<void> {
   const client = new pg.Client(connectionOptions(serverUrl));
   await client.connect();
   try {

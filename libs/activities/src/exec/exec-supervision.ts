@@ -3,6 +3,7 @@ import {
   DomainError,
   endFromExitRecord,
   EXEC_TRANSITIONS,
+  isAway,
   isDomainError,
   isTerminal,
   limits,
@@ -208,7 +209,7 @@ export class ExecSupervision {
     if (isSpoiled || (isDomainError(error, 'runner_protocol') && this.breaks())) {
       return lostEnd(evidence(exec, { runner: error.code, note: error.message }));
     }
-    if (isDomainError(error, 'dependency_unavailable')) return undefined;
+    if (isAway(error)) return undefined;
     if (exec.state === 'starting' && isRefusal(error)) {
       return notStartedEnd({ code: 'bad_request', message: error.message });
     }

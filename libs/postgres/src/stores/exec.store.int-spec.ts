@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { uuidv7 } from 'uuidv7';
 import {
   canceledBeforeStartEnd,
-  encodeFrame,
   endFromExitRecord,
-  execId,
   hostId,
-  operationId,
-  ownerId,
-  sandboxId,
   tenantId,
   TIERS,
   type Chunk,
@@ -21,76 +15,29 @@ import {
 import { runningStack } from '../../../../test/stack/running-stack.js';
 import { exitRecordOf } from '../../../../test/fakes/exit-record.js';
 import { createTestDatabase, type TestDatabase } from '../testing-database.js';
+import { chunkOf, HOST, newExec as newExecIn, runningSandbox, TENANT } from '../testing-rows.js';
 import { PostgresExecStore } from './exec.store.js';
-import { PostgresOperationStore } from './operation.store.js';
 import { PostgresSandboxStore } from './sandbox.store.js';
 
-const TENANT = tenantId('default');
-const HOST = hostId('local');
 const CLAIM_LIVE = ['starting', 'running'] as const;
 
 let test: TestDatabase;
 let execs: PostgresExecStore;
 let sandboxes: PostgresSandboxStore;
-let operations: PostgresOperationStore;
 let sandbox: SandboxId;
 
 beforeAll(async () => {
   test = await createTestDatabase(runningStack().databaseUrl);
   execs = new PostgresExecStore(test.database, test.wakes);
   sandboxes = new PostgresSandboxStore(test.database);
-  operations = new PostgresOperationStore(test.database);
 });
 afterAll(async () => test.drop());
 
 beforeEach(async () => {
-  sandbox = await runningSandbox();
+  sandbox = await runningSandbox(test.database, 'small');
 });
 
-async function runningSandbox(): Promise<SandboxId> {
-  const start = operationId(uuidv7());
-  const id = sandboxId(uuidv7());
-  const scope = { tenantId: TENANT, ownerId: ownerId('u1') };
-  await sandboxes.ensureStarted(
-    { ...scope, id, name: `s-${id}`, image: 'image', tier: 'small', hostId: HOST },
-    { ...scope, id: start, sandboxId: id, kind: 'start', requestHash: 'hash' },
-  );
-  await operations.beginStep(start, 'create_container', new Date().toISOString());
-  const generation = await sandboxes.raiseGeneration(id, start);
-  await sandboxes.observeByOperation(id, start, {
-    generation,
-    observedState: 'running',
-    containerId: 'c1',
-    failure: null,
-  });
-  await operations.move(start, ['running'], 'succeeded');
-  return id;
-}
-
-function newExec(change: Partial<NewExec> = {}): NewExec {
-  return {
-    id: execId(uuidv7()),
-    tenantId: TENANT,
-    ownerId: ownerId('u1'),
-    sandboxId: sandbox,
-    requestHash: 'hash',
-    request: {
-      argv: ['true'],
-      env: {},
-      workingDirectory: null,
-      user: null,
-      stdin: { kind: 'none' },
-      tty: null,
-      idleTimeoutSeconds: null,
-      allowBackground: false,
-      timeoutSeconds: 60,
-      queueTimeoutSeconds: 60,
-      labels: {},
-      outputBytesMax: 1_000,
-    },
-    ...change,
-  };
-}
+const newExec = (change: Partial<NewExec> = {}): NewExec => newExecIn(sandbox, change);
 
 async function claimed(): Promise<ExecId> {
   const { row } = await execs.create(newExec());
@@ -99,24 +46,8 @@ async function claimed(): Promise<ExecId> {
 }
 
 const text = new TextEncoder();
-function chunk(position: number, stdoutFrom: number, payload: string): Chunk {
-  const frames = encodeFrame({
-    stream: 'stdout',
-    flags: 0,
-    offset: stdoutFrom,
-    timeMicros: 1,
-    payload: text.encode(payload),
-  });
-  return {
-    position,
-    endPosition: position + frames.byteLength,
-    stdoutFrom,
-    stdoutTo: stdoutFrom + payload.length,
-    stderrFrom: 0,
-    stderrTo: 0,
-    frames,
-  };
-}
+const chunk = (position: number, stdoutFrom: number, payload: string): Chunk =>
+  chunkOf(position, stdoutFrom, text.encode(payload));
 
 describe('creating an exec', () => {
   it('makes one row however often the same request comes', async () => {
