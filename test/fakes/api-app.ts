@@ -6,7 +6,12 @@ import type { ApiConfig, ApiPorts } from '../../apps/api/src/tokens.js';
 
 export const ADMIN_SECRET = 'the-admin-secret-of-the-tests';
 export const ADMIN = { 'x-admin-secret': ADMIN_SECRET };
-const CONFIG = { adminSecret: ADMIN_SECRET, baseImage: 'berth/base:test', execWorkflow: { afterMs: 0 } };
+const CONFIG = {
+  adminSecret: ADMIN_SECRET,
+  baseImage: 'berth/base:test',
+  execWorkflow: { afterMs: 0 },
+  idleStopSeconds: null,
+};
 
 /** The whole API on the ports of `world`, ready for `inject`. */
 export async function startTestApp(

@@ -32,6 +32,8 @@ const NO_SWEEPS: SweepStore = {
   takeUnverified: async () => await Promise.resolve([]),
   takeCanceling: async () => await Promise.resolve([]),
   listStranded: async () => await Promise.resolve([]),
+  listRestartable: async () => await Promise.resolve([]),
+  takeIdle: async () => await Promise.resolve([]),
   forgetKeys: async () => await Promise.resolve(0),
 };
 
@@ -109,6 +111,11 @@ export class LifecycleWorld {
     const name = task.replaceAll(/_(\w)/g, (_match, letter: string) => letter.toUpperCase());
     const run = this.activities[name as 'holdQueue'];
     await inContext(() => run({ operationId: id, sandboxId: this.sandboxId }));
+  }
+
+  /** What a run does once somebody has decided to retry. */
+  async resume({ id }: Operation): Promise<void> {
+    await this.activities.resumeOperation({ operationId: id, sandboxId: this.sandboxId });
   }
 
   async reconcile(): Promise<ReconcileResult> {

@@ -1,11 +1,15 @@
 import {
   decideNeed,
   decideRequest,
-  DESIRED_AFTER,
+  configured,
+  DEFAULT_SETTINGS,
+  desiredAfter,
   desiredAfterGivingUp,
   DomainError,
   isTerminal,
   OPERATION_TRANSITIONS,
+  restartsWith,
+  settingsAfter,
   type Correction,
   type Failure,
   type NewOperation,
@@ -22,6 +26,7 @@ import {
   type SandboxId,
   type SandboxStore,
   type SandboxWithStart,
+  type SettingsChange,
   type TakenOver,
   type TenantId,
 } from '#domain';
@@ -145,12 +150,54 @@ export class MemorySandboxes implements SandboxStore {
   }
 
   async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
-    const { unchangedSince, ...changes } = seen;
+    const { unchangedSince, restartDue = null, ...others } = seen;
+    const changes = { ...others, restartDue };
     const row = await this.get(id);
     const isHeld = this.liveOf(row) !== undefined || row.observedState === seen.observedState;
     if (isHeld || (unchangedSince !== undefined && unchangedSince !== row.updatedAt)) return false;
     this.change(id, changes);
     return true;
+  }
+
+  async configure(
+    tenantId: TenantId,
+    id: SandboxId,
+    change: SettingsChange,
+    ifVersion?: number,
+  ): Promise<Sandbox> {
+    const row = await this.find(tenantId, id);
+    if (!row) throw new DomainError('not_found', 'There is no such sandbox.');
+    this.change(id, configured(row, change, ifVersion, Date.now()));
+    return await this.get(id);
+  }
+
+  async beginRestart(id: SandboxId, operationId: OperationId): Promise<Operation | undefined> {
+    const row = await this.get(id);
+    if (row.restartDue === null || this.liveOf(row) !== undefined) return undefined;
+    const options = { because: row.restartDue.cause };
+    const asked = { id: operationId, requestHash: '', kind: 'start', options, parks: true } as const;
+    this.change(id, { restartDue: null, restarts: restartsWith(row.restarts, Date.now()) });
+    return this.create(row, asked, null).operation ?? undefined;
+  }
+
+  async forgiveRestarts(id: SandboxId): Promise<void> {
+    await Promise.resolve();
+    this.change(id, { restarts: [] });
+  }
+
+  async beginIdleStop(id: SandboxId, operationId: OperationId): Promise<Operation | undefined> {
+    const row = await this.get(id);
+    if (row.idleStopSeconds === null || this.liveOf(row) !== undefined) return undefined;
+    const asked = {
+      id: operationId,
+      requestHash: '',
+      kind: 'stop',
+      options: { because: 'idle' },
+      parks: true,
+    } as const;
+    const { operation } = this.create(row, asked, null);
+    this.change(id, { observedState: 'stopping' });
+    return operation ?? undefined;
   }
 
   async setDesired(id: SandboxId, desiredState: SandboxDesiredState): Promise<void> {
@@ -163,9 +210,13 @@ export class MemorySandboxes implements SandboxStore {
     if (row) this.rows.set(id, { ...row, ...change, updatedAt: this.now() });
   }
 
-  private add(sandbox: NewSandbox): Sandbox {
+  private add({ settings = {}, ...sandbox }: NewSandbox): Sandbox {
     const row: Sandbox = {
       ...sandbox,
+      ...settingsAfter(DEFAULT_SETTINGS, settings),
+      settingsVersion: 1,
+      restarts: [],
+      restartDue: null,
       generation: 0,
       operationId: null,
       desiredState: 'running',
@@ -190,10 +241,9 @@ export class MemorySandboxes implements SandboxStore {
     const { id: operationId, kind, state } = live ?? {};
     switch (decision) {
       case 'nothing':
-        this.change(sandbox.id, { desiredState: DESIRED_AFTER[asked.kind] });
-        return { sandbox: this.rows.get(sandbox.id) ?? sandbox, operation: null, created: false };
+        return { sandbox: this.wish(sandbox, asked), operation: null, created: false };
       case 'join':
-        return { sandbox, operation: live ?? null, created: false };
+        return { sandbox: this.wish(sandbox, asked), operation: live ?? null, created: false };
       case 'create':
         return this.create(sandbox, asked, null);
       case 'take_over':
@@ -229,8 +279,13 @@ export class MemorySandboxes implements SandboxStore {
       finishedAt: null,
     };
     this.operations.set(operation.id, operation);
-    this.change(sandbox.id, { desiredState: DESIRED_AFTER[asked.kind] });
-    return { sandbox: this.rows.get(sandbox.id) ?? sandbox, operation, created: true };
+    return { sandbox: this.wish(sandbox, asked), operation, created: true };
+  }
+
+  private wish(sandbox: Sandbox, asked: OperationRequest): Sandbox {
+    const desiredState = desiredAfter(asked);
+    if (sandbox.desiredState !== desiredState) this.change(sandbox.id, { desiredState });
+    return this.rows.get(sandbox.id) ?? sandbox;
   }
 
   private takeOver(live: (Operation & { requestHash: string }) | undefined): TakenOver | null {

@@ -41,7 +41,15 @@ function script(calls: string[], change: Partial<ExecScript> = {}): ExecScript {
       { kind: 'ended', state: as, exitCode: null }
     ),
     giveUpExec: async () => (calls.push('giveUp'), { kind: 'ended', state: 'lost', exitCode: null }),
-    sweep: async () => ({ started: 0, restarted: 0, verified: 0, repaired: 0, canceled: 0, woken: 0 }),
+    sweep: async () => ({
+      started: 0,
+      restarted: 0,
+      idled: 0,
+      verified: 0,
+      repaired: 0,
+      canceled: 0,
+      woken: 0,
+    }),
     ...change,
   };
 }

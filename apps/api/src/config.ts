@@ -1,3 +1,4 @@
+import { limits } from '#domain';
 import { z } from 'zod';
 
 const PORT_MAX = 65_535;
@@ -25,6 +26,8 @@ export const ConfigSchema = z.object({
     .string()
     .regex(/^(always|afterSeconds:\d{1,2})$/, { error: 'must be always or afterSeconds:N' })
     .default('always'),
+  /** For new sandboxes whose request does not say it. 0: they are never stopped as idle. */
+  BERTH_IDLE_STOP_SECONDS: z.coerce.number().int().min(0).max(limits.IDLE_STOP_SECONDS_MAX).default(0),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   BERTH_STATE_DIR: z.string().min(1).default('.berth'),
 });
@@ -44,6 +47,7 @@ export interface Config {
   readonly adminSecret: string;
   /** How old a live exec is when it gets a Workflow; 0 for each exec from its first moment. */
   readonly execWorkflow: { readonly afterMs: number };
+  readonly idleStopSeconds: number | null;
   readonly host: string;
   readonly port: number;
   readonly logLevel: z.infer<typeof ConfigSchema>['LOG_LEVEL'];
@@ -82,6 +86,7 @@ function configFrom(values: z.infer<typeof ConfigSchema>): Config {
     baseImage: values.BERTH_BASE_IMAGE,
     adminSecret: values.BERTH_ADMIN_SECRET,
     execWorkflow: Object.freeze({ afterMs: afterMsOf(values.BERTH_EXEC_WORKFLOW) }),
+    idleStopSeconds: values.BERTH_IDLE_STOP_SECONDS || null,
     host: values.BERTH_API_HOST,
     port: values.BERTH_API_PORT,
     logLevel: values.LOG_LEVEL,

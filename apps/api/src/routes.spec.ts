@@ -14,6 +14,7 @@ const guarded = routes.filter(({ access }) => access !== 'anonymous');
 /** Bodies that are valid where a route wants one. */
 const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/sandboxes': { owner: 'u1' },
+  'PATCH /v1/sandboxes/:sandboxId': {},
   'POST /v1/sandboxes/:sandboxId/execs': { command: 'true' },
   'POST /api/super/users/:userId/exec': { command: 'true' },
   'POST /v1/execs/:execId/signal': { signal: 'SIGINT' },
@@ -53,7 +54,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(37);
+    expect(routes.length).toBe(38);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {

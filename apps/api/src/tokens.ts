@@ -35,7 +35,7 @@ export interface ApiPorts {
   readonly probes: readonly HealthProbe[];
 }
 
-export type ApiConfig = Pick<Config, 'adminSecret' | 'baseImage' | 'execWorkflow'>;
+export type ApiConfig = Pick<Config, 'adminSecret' | 'baseImage' | 'execWorkflow' | 'idleStopSeconds'>;
 
 /** Injection tokens, one per collaborator: interfaces leave no trace at run time. */
 export const CONFIG = Symbol('Config');

@@ -71,6 +71,8 @@ export type ExecEnded = Extract<RunExecResult, { kind: 'ended' }>;
 
 /** On `control`. */
 export interface ControlActivities {
+  /** Fails where a sandbox has been started again by itself too often; a retry forgets that. */
+  checkRestarts(input: StepInput): Promise<void>;
   /** No exec is claimed any more. */
   holdQueue(input: StepInput): Promise<void>;
   /** Returns when no exec of the sandbox is live; fails at `untilMs`, counted from 1970. */
@@ -118,8 +120,10 @@ export interface ReconcileResult {
 
 export interface SweepResult {
   readonly started: number;
-  /** Sandboxes that were started because execs waited in them. */
+  /** Sandboxes that were started because execs waited in them, or because their policy says so. */
   readonly restarted: number;
+  /** Sandboxes that were stopped because nobody used them. */
+  readonly idled: number;
   readonly verified: number;
   readonly repaired: number;
   /** Cancels that were asked for again. */

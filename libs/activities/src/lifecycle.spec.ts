@@ -1,5 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { OPERATION_KINDS, planOperation, type Operation, type OperationKind, type StepName } from '#domain';
+import {
+  OPERATION_KINDS,
+  operationId,
+  planOperation,
+  type Operation,
+  type OperationKind,
+  type Park,
+  type StepName,
+} from '#domain';
 import { LifecycleWorld } from '../../../test/fakes/lifecycle-world.js';
 import type { EngineCall } from '../../../test/fakes/memory-engine.js';
 
@@ -149,6 +158,44 @@ describe('the undoing of an operation', () => {
     const operation = await begun('delete', 'remove_containers');
     const sandbox = await undone(operation, 'observe_container');
     expect(sandbox).toMatchObject({ observedState: 'stopped', desiredState: 'stopped' });
+  });
+});
+
+describe('a start that nobody asked for', () => {
+  async function ended(times: number): Promise<Operation> {
+    const restarts = Array.from({ length: times }, () => new Date().toISOString());
+    const restartDue = { at: new Date().toISOString(), cause: 'failed' } as const;
+    life.world.sandboxes.change(life.sandboxId, { restarts, restartDue });
+    const operation = await life.world.sandboxes.beginRestart(life.sandboxId, operationId(randomUUID()));
+    if (!operation) throw new TypeError('It was not begun.');
+    return operation;
+  }
+
+  it('looks first whether the sandbox stays up', async () => {
+    const { options } = await ended(4);
+    expect(planOperation('start', options)[0]?.step).toBe('check_restarts');
+    expect(planOperation('start', {})[0]?.step).toBe('prepare_storage');
+    expect(planOperation('stop', { because: 'idle' })[0]?.step).toBe('hold_queue');
+  });
+
+  it('goes on for the fifth time, fails for the sixth, and counts anew once somebody lets it go on', async () => {
+    const fifth = await ended(4);
+    await life.attempt('check_restarts', fifth);
+    await life.world.operations.move(fifth.id, ['running'], 'failed');
+    const sixth = await ended(5);
+    await expect(life.attempt('check_restarts', sixth)).rejects.toMatchObject({ type: 'restarts_exhausted' });
+    const park = { step: 'check_restarts', parkNo: 1 } as Park;
+    await life.world.operations.move(sixth.id, ['running'], 'parked', { park });
+    for (let time = 1; time <= 2; time++) await life.resume(sixth);
+    expect(life.sandbox.restarts).toEqual([]);
+    await life.attempt('check_restarts', sixth);
+  });
+
+  it('is planned by the look that sees the container gone', async () => {
+    await run('start');
+    life.engine.containers.clear();
+    await life.reconcile();
+    expect(life.sandbox).toMatchObject({ observedState: 'missing', restartDue: { cause: 'failed' } });
   });
 });
 

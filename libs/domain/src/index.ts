@@ -59,8 +59,19 @@ export type {
 } from './operation.js';
 export { OPERATION_PLANS, planOperation, undosOf } from './operation.plan.js';
 export type { PlannedStep, StepName, Undo } from './operation.plan.js';
-export { decideNeed, decideRequest, DESIRED_AFTER, desiredAfterGivingUp } from './operation.request.js';
+export { decideNeed, decideRequest, desiredAfter, desiredAfterGivingUp } from './operation.request.js';
 export type { AskedOperation, RequestDecision } from './operation.request.js';
+export {
+  DEFAULT_RESTART_POLICY,
+  isRestartingTooOften,
+  planRestart,
+  RESTART_CAUSES,
+  RESTART_POLICIES,
+  restartsWith,
+} from './sandbox.restarts.js';
+export type { DueRestart, RestartCause, RestartPolicy } from './sandbox.restarts.js';
+export { configured, DEFAULT_SETTINGS, settingsAfter } from './sandbox.settings.js';
+export type { SandboxSettings, SettingsChange } from './sandbox.settings.js';
 export { correctionOf, IMAGE_PATTERN } from './operation.correction.js';
 export type { Correction } from './operation.correction.js';
 export {
@@ -123,10 +134,8 @@ export type {
   RequestedOperation,
   SandboxStore,
   SandboxWithStart,
-  StrandedSandbox,
-  SweepRow,
-  SweepStore,
 } from './ports/stores.port.js';
+export type { StrandedSandbox, SweepRow, SweepStore } from './ports/sweep-store.port.js';
 export type { Topic, WakeReceiver, WakeSender } from './ports/wake.port.js';
 export type {
   ContainerEngine,

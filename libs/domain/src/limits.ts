@@ -72,6 +72,17 @@ export const BULK_PAGE_ITEMS = 250;
 export const BULK_DRAIN_MS_MAX = 60 * SECOND_MS;
 export const BULK_DRY_RUN_SHOWN_MAX = 1_000;
 
+/** The first automatic restart waits this long, each further one in the window longer by the factor. */
+export const RESTART_BACKOFF_MS = 1 * SECOND_MS;
+export const RESTART_BACKOFF_FACTOR = 4;
+/** One more within the window parks. */
+export const RESTARTS_MAX = 5;
+export const RESTART_WINDOW_MS = 15 * 60 * SECOND_MS;
+export const IDLE_STOP_SECONDS_MIN = 1;
+export const IDLE_STOP_SECONDS_MAX = 30 * 24 * 3_600;
+/** While execs live, a sandbox that is stopped when idle is looked at no more often than this. */
+export const IDLE_LOOK_SECONDS_MAX = 60;
+
 export const HOST_LEASE_MS = 30 * SECOND_MS;
 export const HOST_LEASE_RENEW_MS = 5 * SECOND_MS;
 /** A row without a Workflow is left alone this long: the request that wrote it may still be starting one. */

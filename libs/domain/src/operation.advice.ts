@@ -26,6 +26,8 @@ const CHECK_BY_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 
 const CHECK_BY_STEP: Readonly<Record<StepName, string>> = {
+  check_restarts:
+    'Why it does not stay up: the failure of the sandbox, `docker logs` of its container. A retry starts it and counts anew.',
   hold_queue: 'Whether Postgres answers.',
   await_execs: 'The execs that still run: cancel them, or retry to wait for them again.',
   withdraw_execs: 'Whether Postgres and Temporal answer.',

@@ -13,6 +13,9 @@ interface Planned {
   readonly undo: Undo | null;
 }
 
+/** Only where nobody asked for it. */
+const GUARD = { step: 'check_restarts', undo: null } as const satisfies Planned;
+
 const HOLD = { step: 'hold_queue', undo: 'observe_container' } as const satisfies Planned;
 
 /** Ends what runs in a sandbox that is held. After the drain no byte of output is in the spool alone. */
@@ -43,7 +46,7 @@ const REMOVING = [
  * them. A run that is given up undoes the steps that it began, the last one first.
  */
 export const OPERATION_PLANS = {
-  start: STARTING,
+  start: [GUARD, ...STARTING],
   stop: [HOLD, ...ENDING, { step: 'record_stopped', undo: null }],
   restart: [HOLD, ...ENDING, ...STARTING],
   delete: [HOLD, { step: 'withdraw_execs', undo: null }, ...ENDING, ...REMOVING],
@@ -59,7 +62,14 @@ export interface PlannedStep {
 /** The steps of one run: those of its kind, without what its request has no use for. */
 export function planOperation(kind: OperationKind, options: OperationOptions): PlannedStep[] {
   const plan: readonly PlannedStep[] = OPERATION_PLANS[kind];
-  return plan.filter(({ step }) => step !== 'await_execs' || options.running === 'wait');
+  return plan.filter(({ step }) => {
+    if (step === 'await_execs') return options.running === 'wait';
+    return step !== 'check_restarts' || isRestart(options.because);
+  });
+}
+
+function isRestart(because: OperationOptions['because']): boolean {
+  return because !== undefined && because !== 'idle';
 }
 
 /** What is left to undo after `begun` steps, the first one first. The same undo is done once, as late as it is needed. */

@@ -34,13 +34,17 @@ const ENDS_RUNNING: Readonly<Record<OperationKind, boolean>> = {
   delete: false,
 };
 
-/** What the owner of the sandbox wants from the moment of the request on. */
-export const DESIRED_AFTER: Readonly<Record<OperationKind, SandboxDesiredState>> = {
+const DESIRED_AFTER: Readonly<Record<OperationKind, SandboxDesiredState>> = {
   start: 'running',
   stop: 'stopped',
   restart: 'running',
   delete: 'deleted',
 };
+
+/** What the owner of the sandbox wants from the moment of the request on. One that is stopped as idle is still wanted. */
+export function desiredAfter({ kind, options }: AskedOperation): SandboxDesiredState {
+  return options.because === 'idle' ? 'running' : DESIRED_AFTER[kind];
+}
 
 /** What its owner is taken to want when an operation has been given up: that it stays as it is. */
 export function desiredAfterGivingUp(observedState: SandboxObservedState): SandboxDesiredState {
@@ -69,6 +73,8 @@ export function decideRequest(
 /** For somebody who needs the sandbox to run, an exec for example, and asks for nothing if it does. */
 export function decideNeed({ observedState }: Held, live: Holder | undefined): RequestDecision {
   if (observedState === 'deleted') return 'deleted';
+  // The sweep starts it again for what came in while it was being stopped as idle.
+  if (live?.options.because === 'idle') return 'nothing';
   if (live !== undefined) return ENDS_RUNNING[live.kind] ? 'join' : 'in_progress';
   return needsStart({ observedState }) ? 'create' : 'nothing';
 }

@@ -1,5 +1,6 @@
 import type { Failure } from './errors.js';
 import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { RestartCause } from './sandbox.restarts.js';
 import type { OperationKind, OperationState } from './operation.states.js';
 
 export type StepState = 'running' | 'succeeded' | 'failed';
@@ -23,12 +24,17 @@ export interface Park {
   readonly deadlineAt: string;
 }
 
+/** Why an operation began that nobody asked for. */
+export type OperationCause = RestartCause | 'idle';
+
 /** What the request of an operation may say. A member that a kind does not know is refused where it comes in. */
 export interface OperationOptions {
   /** What becomes of execs that run: `end` gives them a grace, `wait` lets them finish. By default `end`. */
   readonly running?: 'end' | 'wait';
   /** With `wait`: how long. */
   readonly waitSeconds?: number;
+  /** Absent where somebody asked for it. */
+  readonly because?: OperationCause;
 }
 
 /** What a run has brought about, as data: at most 16 KiB of JSON, which the table of operations checks, and never a secret. */

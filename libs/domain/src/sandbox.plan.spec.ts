@@ -3,16 +3,26 @@ import { observe, planContainer, type ContainerView, type SandboxDesiredState } 
 
 const STATES = ['running', 'paused', 'created', 'exited', 'restarting', 'missing'] as const;
 const DESIRED: readonly SandboxDesiredState[] = ['running', 'stopped', 'deleted'];
-const seen = (state: ContainerView['state'], oomKilled = false) => ({ state, oomKilled });
+const seen = (state: ContainerView['state'], oomKilled = false, exitCode: number | null = 0) => ({
+  state,
+  oomKilled,
+  exitCode,
+});
+const NOW_MS = Date.parse('2026-01-01T00:00:00.000Z');
+const wanted = (desiredState: SandboxDesiredState) => ({
+  desiredState,
+  restartPolicy: 'on-failure' as const,
+  restarts: [],
+});
 
 describe('a look at the engine', () => {
   it('never says running of what is not, whatever the owner wants', () => {
     for (const desiredState of DESIRED) {
       for (const state of STATES) {
-        const { observedState } = observe({ desiredState }, seen(state));
+        const { observedState } = observe(wanted(desiredState), seen(state), NOW_MS);
         expect(observedState === 'running').toBe(state === 'running');
       }
-      expect(observe({ desiredState }, undefined).observedState).toBe('missing');
+      expect(observe(wanted(desiredState), undefined, NOW_MS).observedState).toBe('missing');
     }
   });
 
@@ -21,7 +31,7 @@ describe('a look at the engine', () => {
       STATES.map((state) => [
         desiredState,
         state,
-        observe({ desiredState }, seen(state)).failure?.code ?? null,
+        observe(wanted(desiredState), seen(state), NOW_MS).failure?.code ?? null,
       ]),
     );
     expect(codes).toEqual([
@@ -44,7 +54,7 @@ describe('a look at the engine', () => {
       ['deleted', 'restarting', null],
       ['deleted', 'missing', 'container_missing'],
     ]);
-    expect(observe({ desiredState: 'running' }, seen('exited', true)).failure?.message).toMatch(/memory/);
+    expect(observe(wanted('running'), seen('exited', true), NOW_MS).failure?.message).toMatch(/memory/);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Failure } from './errors.js';
 import type { ContainerView } from './ports/engine.port.js';
 import type { Sandbox } from './sandbox.js';
+import { planRestart, type DueRestart, type Restartable, type RestartCause } from './sandbox.restarts.js';
 import type { SandboxObservedState } from './sandbox.states.js';
 
 /** What is written on the row of a sandbox after a look at the engine. */
@@ -8,6 +9,8 @@ export interface Observation {
   readonly observedState: SandboxObservedState;
   /** What differs from what Berth has made, or from what the owner wants. */
   readonly failure: Failure | null;
+  /** Where it is to be started again by itself. */
+  readonly restartDue: DueRestart | null;
 }
 
 /** What becomes of a container that a look at the engine found. */
@@ -21,15 +24,16 @@ export type ContainerPlan =
   /** No row knows it: labels alone prove nothing, so people decide. */
   | 'report';
 
-type Seen = Pick<ContainerView, 'state' | 'oomKilled'>;
+type Seen = Pick<ContainerView, 'state' | 'oomKilled' | 'exitCode'>;
 
 /** Only for a sandbox that no operation holds and that has had a container. `seen` is its own one, of its own generation. */
-export function observe(
-  { desiredState }: Pick<Sandbox, 'desiredState'>,
-  seen: Seen | undefined,
-): Observation {
-  const observedState = observedStateOf(seen?.state);
-  return { observedState, failure: driftOf(desiredState, seen) };
+export function observe(sandbox: Restartable, seen: Seen | undefined, nowMs: number): Observation {
+  const cause = causeOf(seen);
+  return {
+    observedState: observedStateOf(seen?.state),
+    failure: driftOf(sandbox.desiredState, seen),
+    restartDue: cause === null ? null : planRestart(sandbox, cause, nowMs),
+  };
 }
 
 export function planContainer(
@@ -57,6 +61,12 @@ export function observedStateOf(state: ContainerView['state'] | undefined): Sand
     case 'exited':
       return 'stopped';
   }
+}
+
+function causeOf(seen: Seen | undefined): RestartCause | null {
+  if (seen === undefined || seen.state === 'missing') return 'failed';
+  if (seen.state !== 'exited') return null;
+  return seen.exitCode === 0 && !seen.oomKilled ? 'ended' : 'failed';
 }
 
 function driftOf(desired: Sandbox['desiredState'], seen: Seen | undefined): Failure | null {

@@ -1,8 +1,10 @@
 import type { Failure } from './errors.js';
 import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { DueRestart } from './sandbox.restarts.js';
+import type { SandboxSettings } from './sandbox.settings.js';
 import type { SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
 
-export interface Sandbox {
+export interface Sandbox extends SandboxSettings {
   readonly id: SandboxId;
   readonly tenantId: TenantId;
   readonly ownerId: OwnerId;
@@ -19,6 +21,11 @@ export interface Sandbox {
   readonly observedState: SandboxObservedState;
   readonly containerId: string | null;
   readonly failure: Failure | null;
+  /** Raised with each change of the settings. */
+  readonly settingsVersion: number;
+  /** When it was started again by itself, the oldest first. */
+  readonly restarts: readonly string[];
+  readonly restartDue: DueRestart | null;
   readonly createdAt: string;
   readonly updatedAt: string;
 }

@@ -18,6 +18,7 @@ import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration
 import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
 import { BulkOperations1700000000010 } from './migrations/0010-bulk-operations.migration.js';
 import { ClaimExec1700000000009 } from './migrations/0009-claim-exec.migration.js';
+import { SandboxSettings1700000000012 } from './migrations/0012-sandbox-settings.migration.js';
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
 import { OperationResults1700000000011 } from './migrations/0011-operation-results.migration.js';
 import { OperationRequests1700000000006 } from './migrations/0006-operation-requests.migration.js';
@@ -151,6 +152,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       ClaimExec1700000000009,
       BulkOperations1700000000010,
       OperationResults1700000000011,
+      SandboxSettings1700000000012,
     ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,

@@ -18,6 +18,7 @@ export function stepActivities(input: OperationInput): Readonly<Record<StepName,
   const host = hostActivities(input, limits.STEP_MS_MAX);
   const ref = { operationId: input.operationId, sandboxId: input.sandboxId };
   return {
+    check_restarts: () => control.checkRestarts(ref),
     hold_queue: () => control.holdQueue(ref),
     await_execs: () => awaitExecs(input),
     withdraw_execs: () => control.withdrawExecs(ref),

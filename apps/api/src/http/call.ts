@@ -11,6 +11,8 @@ export interface Call {
   /** The route pattern, not the address: it is part of what an Idempotency-Key is unique for. */
   readonly route: string;
   readonly idempotencyKey: string | undefined;
+  /** `If-Match: "N"`: the version that the caller has seen. */
+  readonly ifVersion: number | undefined;
   /** `Prefer: wait=N`; a `wait` in the query comes before it. */
   readonly preferWaitSeconds: number;
   /** Aborts when the client has gone. */
@@ -32,6 +34,7 @@ export function callOf(request: FastifyRequest, reply: FastifyReply): Call {
     method: request.method,
     route: request.routeOptions.url ?? '',
     idempotencyKey: idempotencyKeyOf(request.headers['idempotency-key']),
+    ifVersion: ifVersionOf(request.headers['if-match']),
     preferWaitSeconds: preferWaitOf(request.headers['prefer']),
     signal: gone.signal,
   };
@@ -50,6 +53,12 @@ function idempotencyKeyOf(header: string | string[] | undefined): string | undef
     );
   }
   return key;
+}
+
+/** A tag that was never given matches nothing; `*` matches whatever is there. */
+function ifVersionOf(header: string | undefined): number | undefined {
+  if (header === undefined || header.trim() === '*') return undefined;
+  return Number(/^\s*"(\d{1,9})"\s*$/.exec(header)?.[1] ?? '0');
 }
 
 /** A preference is a wish (RFC 7240): what is not understood is ignored, what is too long is shortened. */

@@ -11,6 +11,7 @@ function callWith(change: Partial<Call>): Call {
     method: 'POST',
     route: '/v1/sandboxes',
     idempotencyKey: 'k',
+    ifVersion: undefined,
     preferWaitSeconds: 0,
     signal: new AbortController().signal,
     ...change,

@@ -1,4 +1,11 @@
-import { OPERATION_ACTIONS, OPERATION_KINDS, parkAdvice, type Operation, type Page } from '#domain';
+import {
+  OPERATION_ACTIONS,
+  OPERATION_KINDS,
+  parkAdvice,
+  RESTART_CAUSES,
+  type Operation,
+  type Page,
+} from '#domain';
 import { z } from 'zod';
 import { Failure, links, pageOf, timestamp } from '../http/resources.js';
 import { OperationStateName } from './operation.input.js';
@@ -13,7 +20,14 @@ export const OperationView = z
     sandboxId: z.string(),
     kind: z.enum(OPERATION_KINDS),
     options: z
-      .object({ running: z.enum(['end', 'wait']).optional(), waitSeconds: z.int().optional() })
+      .object({
+        running: z.enum(['end', 'wait']).optional(),
+        waitSeconds: z.int().optional(),
+        because: z
+          .enum([...RESTART_CAUSES, 'idle'])
+          .optional()
+          .meta({ description: 'Why it began, where nobody asked for it.' }),
+      })
       .meta({ description: 'What the request said.' }),
     state: OperationStateName,
     steps: z.array(

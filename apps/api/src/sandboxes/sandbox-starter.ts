@@ -70,6 +70,7 @@ export class SandboxStarter {
         image: this.config.baseImage,
         tier: DEFAULT_TIER,
         hostId: known?.hostId ?? (await this.hosts.place()),
+        settings: { idleStopSeconds: this.config.idleStopSeconds },
       },
       {
         id: operationId(uuidv7()),

@@ -1,7 +1,27 @@
-import { limits } from '#domain';
+import { limits, RESTART_POLICIES } from '#domain';
 import { z } from 'zod';
 import { nameText, pageQuery } from '../http/inputs.js';
 import { ImageReference, TierNameText } from '../http/resources.js';
+
+const settings = {
+  restartPolicy: z.enum(RESTART_POLICIES).optional().meta({
+    description:
+      'Whether it is started again when it ends although it should run: `on-failure` (the default) where it failed or is gone, `always` also where somebody ended it in order.',
+  }),
+  idleStopSeconds: z
+    .int()
+    .min(limits.IDLE_STOP_SECONDS_MIN)
+    .max(limits.IDLE_STOP_SECONDS_MAX)
+    .nullable()
+    .optional()
+    .meta({ description: 'Stop it after so long without an exec; the next exec starts it. Null: never.' }),
+};
+
+export const SettingsBody = z.strictObject(settings).meta({
+  id: 'SandboxSettings',
+  description: 'What is absent stays as it is.',
+});
+export type SettingsBody = z.infer<typeof SettingsBody>;
 
 export const SandboxBody = z
   .strictObject({
@@ -9,6 +29,7 @@ export const SandboxBody = z
     name: nameText.optional().meta({ description: 'Unique for the owner. By default `default`.' }),
     image: ImageReference.optional(),
     tier: TierNameText.optional(),
+    ...settings,
   })
   .meta({ id: 'SandboxRequest' });
 export type SandboxBody = z.infer<typeof SandboxBody>;

@@ -1,5 +1,7 @@
 import {
   OPERATION_KINDS,
+  RESTART_CAUSES,
+  RESTART_POLICIES,
   SANDBOX_ACTIONS,
   SANDBOX_TRANSITIONS,
   type Page,
@@ -23,6 +25,15 @@ export const SandboxView = z
     desiredState: z.enum(['running', 'stopped', 'deleted']),
     observedState: z.enum(observedStates),
     failure: Failure.nullable(),
+    restartPolicy: z.enum(RESTART_POLICIES),
+    idleStopSeconds: z.int().nullable(),
+    restarts: z
+      .array(timestamp)
+      .meta({ description: 'When it was started again by itself, the oldest first; at most the last few.' }),
+    restartDue: z
+      .object({ at: timestamp, cause: z.enum(RESTART_CAUSES) })
+      .nullable()
+      .meta({ description: 'It came to an end by itself and is started again then.' }),
     createdAt: timestamp,
     updatedAt: timestamp,
     actions: z.array(z.enum([...OPERATION_KINDS, 'exec'])),
@@ -48,6 +59,10 @@ export function sandboxView(sandbox: Sandbox): SandboxView {
     desiredState: sandbox.desiredState,
     observedState: sandbox.observedState,
     failure: sandbox.failure,
+    restartPolicy: sandbox.restartPolicy,
+    idleStopSeconds: sandbox.idleStopSeconds,
+    restarts: [...sandbox.restarts],
+    restartDue: sandbox.restartDue && { ...sandbox.restartDue },
     createdAt: sandbox.createdAt,
     updatedAt: sandbox.updatedAt,
     actions: [...SANDBOX_ACTIONS[sandbox.observedState]],

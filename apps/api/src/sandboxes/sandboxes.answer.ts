@@ -18,3 +18,8 @@ export function sandboxAnswer(result: {
   const headers = { location, ...(replayed ? { 'idempotency-replayed': 'true' } : {}) };
   return new Answer(operation === null ? 200 : 202, body, headers);
 }
+
+/** The tag is that of the settings, which are all that a client may change. */
+export function settledAnswer(sandbox: Sandbox) {
+  return new Answer(200, sandboxView(sandbox), { etag: `"${sandbox.settingsVersion}"` });
+}

@@ -4,7 +4,7 @@ import { ADMIN, startTestApp } from '../../../../test/fakes/api-app.js';
 import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
 import { ExecPage, ExecView } from '../execs/exec.view.js';
 import { OperationView } from '../operations/operation.view.js';
-import { SandboxPage, SandboxWithOperation } from './sandbox.view.js';
+import { SandboxPage, SandboxView, SandboxWithOperation } from './sandbox.view.js';
 
 describe('sandboxes and what runs in them', () => {
   let world: MemoryWorld;
@@ -90,6 +90,43 @@ describe('sandboxes and what runs in them', () => {
     expect(again.json()).toEqual(first.json());
     expect(again.headers['idempotency-replayed']).toBe('true');
     expect((await post('/v1/sandboxes', { owner: 'u2' }, headers)).statusCode).toBe(422);
+  });
+
+  it('have settings, which nobody changes who has seen others', async () => {
+    const { id } = (await sandbox()).sandbox;
+    const url = `/v1/sandboxes/${id}`;
+    const patch = async (payload: object, headers: Record<string, string> = {}) =>
+      await app.inject({ method: 'PATCH', url, headers: { ...ADMIN, ...headers }, payload });
+    expect(SandboxView.parse((await get(url)).json())).toMatchObject({
+      restartPolicy: 'on-failure',
+      idleStopSeconds: null,
+    });
+    const seen = String((await get(url)).headers['etag']);
+    const changed = await patch({ idleStopSeconds: 60 }, { 'if-match': seen });
+    expect(changed.json()).toMatchObject({ restartPolicy: 'on-failure', idleStopSeconds: 60 });
+    expect(changed.headers['etag']).not.toBe(seen);
+    for (const tag of [seen, '"0"', 'W/"2"', 'nonsense']) {
+      const refused = await patch({ idleStopSeconds: 70 }, { 'if-match': tag });
+      expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([
+        412,
+        'precondition_failed',
+      ]);
+    }
+    for (const headers of [{}, { 'if-match': '*' }, { 'if-match': String(changed.headers['etag']) }]) {
+      expect((await patch({ idleStopSeconds: 60 }, headers)).statusCode).toBe(200);
+    }
+    for (const bad of [{ idleStopSeconds: 0 }, { restartPolicy: 'sometimes' }, { image: 'x' }]) {
+      expect((await patch(bad)).statusCode).toBe(400);
+    }
+  });
+
+  it('are found again only with the settings that were asked for', async () => {
+    const wanted = { owner: 'u1', restartPolicy: 'always', idleStopSeconds: 5 };
+    const made = await post('/v1/sandboxes', wanted);
+    expect(made.json()).toMatchObject({ sandbox: { restartPolicy: 'always', idleStopSeconds: 5 } });
+    expect((await post('/v1/sandboxes', wanted)).statusCode).toBe(202);
+    expect((await post('/v1/sandboxes', { owner: 'u1' })).statusCode).toBe(202);
+    expect((await post('/v1/sandboxes', { ...wanted, idleStopSeconds: 6 })).statusCode).toBe(409);
   });
 
   it('are not made while no host is live', async () => {

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Param, Patch, Post, Query } from '@nestjs/common';
 import type { z } from 'zod';
 import { Access } from '../auth/access.js';
 import { ExecBody, SandboxExecsQuery, SandboxParams } from '../execs/exec.input.js';
@@ -9,9 +9,9 @@ import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
 import { Rate } from '../rate/rate-policies.js';
-import { SandboxBody, SandboxesQuery } from './sandbox.input.js';
-import { SandboxPage, sandboxPage, SandboxView, sandboxView, SandboxWithOperation } from './sandbox.view.js';
-import { sandboxAnswer } from './sandboxes.answer.js';
+import { SandboxBody, SandboxesQuery, SettingsBody } from './sandbox.input.js';
+import { SandboxPage, sandboxPage, SandboxView, SandboxWithOperation } from './sandbox.view.js';
+import { sandboxAnswer, settledAnswer } from './sandboxes.answer.js';
 import { SandboxesService } from './sandboxes.service.js';
 
 @Controller('v1/sandboxes')
@@ -53,7 +53,23 @@ export class SandboxesController {
     @CurrentCall() call: Call,
     @Param({ schema: SandboxParams }) params: z.infer<typeof SandboxParams>,
   ) {
-    return sandboxView(await this.sandboxes.get(call, params.sandboxId));
+    return settledAnswer(await this.sandboxes.get(call, params.sandboxId));
+  }
+
+  @Patch(':sandboxId')
+  @Access('admin')
+  @Rate('write')
+  @Describe({
+    tag: 'sandboxes',
+    summary: 'Change the settings of a sandbox; with `If-Match` only if nobody has changed them since',
+    answers: { 200: SandboxView },
+  })
+  async configure(
+    @CurrentCall() call: Call,
+    @Param({ schema: SandboxParams }) params: z.infer<typeof SandboxParams>,
+    @Body({ schema: SettingsBody }) body: SettingsBody,
+  ) {
+    return settledAnswer(await this.sandboxes.configure(call, params.sandboxId, body));
   }
 
   @Post(':sandboxId/execs')

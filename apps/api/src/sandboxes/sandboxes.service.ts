@@ -7,6 +7,7 @@ import {
   operationId,
   ownerId,
   sandboxId,
+  settingsAfter,
   type HostStore,
   type IdempotencyStore,
   type Operation,
@@ -15,6 +16,7 @@ import {
   type Sandbox,
   type SandboxId,
   type SandboxStore,
+  type SettingsChange,
   type TenantId,
 } from '#domain';
 import type { Call } from '../http/call.js';
@@ -63,6 +65,7 @@ export class SandboxesService {
         image: body.image ?? this.config.baseImage,
         tier: body.tier ?? DEFAULT_TIER,
         hostId: known?.hostId ?? (await this.hosts.place()),
+        settings: { idleStopSeconds: this.config.idleStopSeconds, ...present(settingsOf(body)) },
       },
       { id: start, tenantId, ownerId: owner, sandboxId: id, kind: 'start', requestHash: requestHashOf(body) },
     );
@@ -86,6 +89,11 @@ export class SandboxesService {
       requestHash: requestHashOf(body),
       resourceId: id,
     }));
+  }
+
+  async configure(call: Call, id: string, change: SettingsChange): Promise<Sandbox> {
+    const { id: known } = await this.starter.find(call, id);
+    return await this.sandboxes.configure(call.principal.tenantId, known, change, call.ifVersion);
   }
 
   async get(call: Call, id: string): Promise<Sandbox> {
@@ -115,8 +123,18 @@ export class SandboxesService {
 /** Asking for what is there is fine; asking for something else under its name must not be ignored in silence. */
 function refuseDifference(sandbox: Sandbox, body: SandboxBody): void {
   const asked = { image: body.image ?? sandbox.image, tier: body.tier ?? sandbox.tier };
-  if (asked.image === sandbox.image && asked.tier === sandbox.tier) return;
-  throw new DomainError('invalid_state', 'A sandbox of this name exists with another image or tier.', {
-    extra: { sandboxId: sandbox.id, image: sandbox.image, tier: sandbox.tier },
-  });
+  const isSame = asked.image === sandbox.image && asked.tier === sandbox.tier;
+  if (isSame && settingsAfter(sandbox, settingsOf(body)) === sandbox) return;
+  throw new DomainError(
+    'invalid_state',
+    'A sandbox of this name exists with another image, tier or settings.',
+    {
+      extra: { sandboxId: sandbox.id, image: sandbox.image, tier: sandbox.tier },
+    },
+  );
 }
+
+const settingsOf = ({ restartPolicy, idleStopSeconds }: SandboxBody): SettingsChange => ({
+  restartPolicy,
+  idleStopSeconds,
+});

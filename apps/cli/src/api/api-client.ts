@@ -28,7 +28,7 @@ export class ApiError extends CliError {
 export class UnreachableError extends CliError {}
 
 interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   /** Sent as JSON, but bytes as they are. */
   readonly body?: unknown;
@@ -52,6 +52,10 @@ export class ApiClient {
   /** Bytes under an address that says where they belong, so that sending them again is sending them once. */
   async put<T>(path: string, body: Uint8Array, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
     return parsed(await this.send({ method: 'PUT', path, body, signal }), schema);
+  }
+
+  async patch<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
+    return parsed(await this.send({ method: 'PATCH', path, body }), schema);
   }
 
   async delete<T>(path: string, schema: z.ZodType<T>): Promise<T> {

@@ -29,6 +29,9 @@ export const SandboxSchema = z.looseObject({
   generation: z.number().int(),
   observedState: z.string().transform((state) => state as SandboxObservedState),
   failure: FailureSchema.optional(),
+  restartPolicy: z.string().optional(),
+  idleStopSeconds: z.number().int().nullable().optional(),
+  restartDue: z.looseObject({ at: z.string(), cause: z.string() }).nullable().optional(),
   createdAt: z.string(),
 });
 export type SandboxResource = z.infer<typeof SandboxSchema>;

@@ -3,6 +3,7 @@ import { pageOf, SandboxCreatedSchema, SandboxSchema, type SandboxResource } fro
 import { defaultOwner } from '../config.js';
 import { show, tableOf } from '../terminal/terminal.js';
 import { watchOperation } from './operation.command.js';
+import { addSettingsOptions, settingsOf, type SettingsOptions } from './sandbox-settings.js';
 import type { Session } from './session.js';
 
 const EXAMPLES = `
@@ -10,6 +11,7 @@ Examples:
   berth sandbox ls --owner u1
   berth sandbox create --owner u1 --name build --tier large
   berth sandbox restart ID --wait
+  berth sandbox set ID --restart-policy always --idle-stop 3600
   berth --json sandbox get ID`;
 
 export function addSandboxCommands(program: Command, session: Session): void {
@@ -31,21 +33,28 @@ export function addSandboxCommands(program: Command, session: Session): void {
         ),
       );
     });
-  sandbox
+  const create = sandbox
     .command('create')
     .description('Creates a sandbox, or starts the one that has this owner and name.')
     .option('-o, --owner <name>', 'its owner (default: BERTH_OWNER, or you)')
     .option('-n, --name <name>', 'its name (default: "default")')
     .option('-i, --image <image>', 'its image (default: the base image)')
-    .option('--tier <tier>', 'small, medium or large')
-    .action(async (options: { owner?: string; name?: string; image?: string; tier?: string }) => {
-      const wanted = { ...options, owner: options.owner ?? defaultOwner() };
-      const created = await session.api().post('/v1/sandboxes', wanted, SandboxCreatedSchema);
-      await show(session.terminal(), created, () => [
-        ...linesOf(created.sandbox),
-        `operation   ${created.operation === null ? 'none: it runs' : `${created.operation.id} (berth op watch)`}`,
-      ]);
-    });
+    .option('--tier <tier>', 'small, medium or large');
+  addSettingsOptions(create).action(async (options: CreateOptions) => {
+    const { owner = defaultOwner(), name, image, tier } = options;
+    const wanted = { owner, name, image, tier, ...settingsOf(options) };
+    const created = await session.api().post('/v1/sandboxes', wanted, SandboxCreatedSchema);
+    await show(session.terminal(), created, () => [
+      ...linesOf(created.sandbox),
+      `operation   ${created.operation === null ? 'none: it runs' : `${created.operation.id} (berth op watch)`}`,
+    ]);
+  });
+  const set = sandbox.command('set').description('Changes the settings of a sandbox.').argument('<id>');
+  addSettingsOptions(set).action(async (id: string, options: SettingsOptions) => {
+    const path = `/v1/sandboxes/${encodeURIComponent(id)}`;
+    const changed = await session.api().patch(path, settingsOf(options), SandboxSchema);
+    await show(session.terminal(), changed, () => linesOf(changed));
+  });
   sandbox
     .command('get')
     .description('Shows one sandbox.')
@@ -55,6 +64,13 @@ export function addSandboxCommands(program: Command, session: Session): void {
       await show(session.terminal(), found, () => linesOf(found));
     });
   addLifecycleCommands(sandbox, session);
+}
+
+interface CreateOptions extends SettingsOptions {
+  readonly owner?: string;
+  readonly name?: string;
+  readonly image?: string;
+  readonly tier?: string;
 }
 
 interface LifecycleOptions {
@@ -118,6 +134,8 @@ function linesOf(sandbox: SandboxResource): string[] {
     `tier        ${sandbox.tier}`,
     `generation  ${sandbox.generation}`,
     `created     ${sandbox.createdAt}`,
+    `restarts    ${sandbox.restartPolicy ?? ''}${sandbox.restartDue ? `, next at ${sandbox.restartDue.at}` : ''}`,
+    `idle stop   ${sandbox.idleStopSeconds ? `${sandbox.idleStopSeconds} s` : 'off'}`,
     ...(sandbox.failure ? [`failure     ${sandbox.failure.message} (${sandbox.failure.code})`] : []),
   ];
 }

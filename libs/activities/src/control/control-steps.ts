@@ -1,5 +1,13 @@
 import { Context } from '@temporalio/activity';
-import { DomainError, notStartedEnd, type Sandbox, type SandboxObservedState, type StepName } from '#domain';
+import {
+  DomainError,
+  isRestartingTooOften,
+  limits,
+  notStartedEnd,
+  type Sandbox,
+  type SandboxObservedState,
+  type StepName,
+} from '#domain';
 import type { ControlActivities, StepInput } from '../contract.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { Backoff } from '../patience.js';
@@ -8,7 +16,13 @@ import type { ControlActivityPorts } from './control.activities.js';
 
 type ControlSteps = Pick<
   ControlActivities,
-  'holdQueue' | 'awaitExecs' | 'withdrawExecs' | 'openQueue' | 'recordStopped' | 'recordDeleted'
+  | 'checkRestarts'
+  | 'holdQueue'
+  | 'awaitExecs'
+  | 'withdrawExecs'
+  | 'openQueue'
+  | 'recordStopped'
+  | 'recordDeleted'
 >;
 
 /** The steps of operations that touch rows and runs only. */
@@ -17,6 +31,12 @@ export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
   const step = (name: StepName, input: StepInput, work: (sandbox: Sandbox) => Promise<void>) =>
     recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId)));
   return {
+    checkRestarts: (input) =>
+      step('check_restarts', input, async ({ restarts }) => {
+        if (isRestartingTooOften(restarts, Date.now())) throw restartingTooOften();
+        await Promise.resolve();
+      }),
+
     holdQueue: (input) =>
       step('hold_queue', input, async (sandbox) => {
         if (HELD[sandbox.observedState]) await observe(ports, input, sandbox, 'stopping');
@@ -43,6 +63,14 @@ export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
         await observe(ports, input, { ...sandbox, containerId: null }, 'deleted');
       }),
   };
+}
+
+function restartingTooOften(): DomainError {
+  const minutes = limits.RESTART_WINDOW_MS / 60_000;
+  return new DomainError(
+    'restarts_exhausted',
+    `The sandbox was started again by itself ${limits.RESTARTS_MAX} times in ${minutes} minutes and did not stay up.`,
+  );
 }
 
 /** Where something may run that an operation is about to end. */

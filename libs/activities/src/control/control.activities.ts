@@ -13,6 +13,7 @@ import {
   type Log,
   type OperationStore,
   type SandboxStore,
+  type StepName,
   type SweepStore,
   type WakeSender,
   type WorkflowInspector,
@@ -37,6 +38,8 @@ export interface ControlActivityPorts {
   readonly log: Log;
 }
 
+const GUARD: StepName = 'check_restarts';
+
 export function createControlActivities(ports: ControlActivityPorts): ControlActivities {
   const { sandboxes, execs, operations, wake } = ports;
   return translated<ControlActivities>({
@@ -56,6 +59,9 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
         await sandboxes.correctByOperation(sandboxId, operationId, correction);
         wake.wake(`sandbox:${sandboxId}`);
       }
+      const { park } = await operations.get(operationId);
+      // Whoever lets it go on has looked at why it did not stay up.
+      if (park?.step === GUARD) await sandboxes.forgiveRestarts(sandboxId, operationId);
       await operations.move(operationId, ['parked'], 'running');
       wake.wake(`operation:${operationId}`);
       return !isTerminal(OPERATION_TRANSITIONS, (await operations.get(operationId)).state);

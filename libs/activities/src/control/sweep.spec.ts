@@ -27,6 +27,8 @@ function portsOf(
     takeUnverified: async () => await Promise.resolve([...unverified]),
     takeCanceling: async () => await Promise.resolve([...canceling]),
     listStranded: async () => await Promise.resolve([...stranded]),
+    listRestartable: async () => await Promise.resolve([]),
+    takeIdle: async () => await Promise.resolve([]),
     forgetKeys: async () => await Promise.resolve(0),
   };
   const { sandboxes, operations, execs, bulks } = world;
@@ -56,7 +58,15 @@ describe('the sweep', () => {
     const world = new MemoryWorld();
     const result = await sweepRows(portsOf(world, { canceling: [EXEC] }));
     expect(world.workflows.signals).toEqual([`cancel-anew ${EXEC.id}`]);
-    expect(result).toEqual({ started: 0, restarted: 0, verified: 0, repaired: 0, canceled: 1, woken: 0 });
+    expect(result).toEqual({
+      started: 0,
+      restarted: 0,
+      idled: 0,
+      verified: 0,
+      repaired: 0,
+      canceled: 1,
+      woken: 0,
+    });
   });
 
   it('does the same when it is repeated', async () => {

@@ -1,6 +1,7 @@
 import {
   isDomainError,
   observe,
+  observedStateOf,
   planContainer,
   type ContainerEngine,
   type HostId,
@@ -89,11 +90,12 @@ async function settleRow(
   survey: readonly SurveyedContainer[],
 ): Promise<boolean> {
   const surveyed = survey.find((one) => one.sandboxId === row.id && one.generation === row.generation);
-  const expected = observe(row, surveyed && { state: surveyed.state, oomKilled: false });
-  if (expected.observedState === row.observedState) return false;
+  const expected = observedStateOf(surveyed?.state);
+  if (expected === row.observedState) return false;
   const view = await engine.inspect({ sandboxId: row.id, generation: row.generation });
-  const { observedState, failure } = observe(row, view);
-  const seen = { generation: row.generation, observedState, failure, unchangedSince: row.updatedAt };
+  const observation = observe(row, view, Date.now());
+  const { observedState } = observation;
+  const seen = { ...observation, generation: row.generation, unchangedSince: row.updatedAt };
   if (!(await sandboxes.observeDrift(row.id, seen))) return false;
   log.info({ sandboxId: row.id, from: row.observedState, to: observedState }, 'A sandbox had drifted.');
   wake.wake(`sandbox:${row.id}`);

@@ -81,9 +81,12 @@ export class SandboxObserver {
   }
 
   private async write(sandbox: Sandbox, view: ContainerView | undefined): Promise<void> {
-    const { observedState, failure } = observe(sandbox, view);
-    const seen = { generation: sandbox.generation, observedState, failure };
-    const changed = await this.ports.sandboxes.observeDrift(sandbox.id, seen);
+    const observation = observe(sandbox, view, Date.now());
+    const { observedState } = observation;
+    const changed = await this.ports.sandboxes.observeDrift(sandbox.id, {
+      ...observation,
+      generation: sandbox.generation,
+    });
     if (!changed) return;
     this.ports.log.info(
       { sandboxId: sandbox.id, from: sandbox.observedState, to: observedState },

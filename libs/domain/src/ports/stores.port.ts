@@ -8,6 +8,8 @@ import type { AskedOperation } from '../operation.request.js';
 import type { OperationState } from '../operation.states.js';
 import type { ExecState } from '../exec.states.js';
 import type { Sandbox, TierName } from '../sandbox.js';
+import type { DueRestart } from '../sandbox.restarts.js';
+import type { SettingsChange } from '../sandbox.settings.js';
 import type { SandboxDesiredState, SandboxObservedState } from '../sandbox.states.js';
 
 /** Every store throws DomainError `dependency_unavailable` (dependency `postgres`) when the database is away. */
@@ -32,6 +34,8 @@ export interface NewSandbox {
   readonly image: string;
   readonly tier: TierName;
   readonly hostId: HostId;
+  /** What is absent is the default. */
+  readonly settings?: SettingsChange;
 }
 
 export interface NewOperation {
@@ -136,10 +140,29 @@ export interface SandboxStore {
       generation: number;
       observedState: SandboxObservedState;
       failure: Failure | null;
+      /** Absent: none is. */
+      restartDue?: DueRestart | null;
       /** Only if the row is as it was at that moment, its `updatedAt`. */
       unchangedSince?: string;
     },
   ): Promise<boolean>;
+  /**
+   * Changes settings. With `ifVersion` only if nobody has changed them since: throws `precondition_failed`, with `not_found`
+   * and `sandbox_deleted` as elsewhere. What they decide about a sandbox that has come to an end is decided anew.
+   */
+  configure(tenantId: TenantId, id: SandboxId, change: SettingsChange, ifVersion?: number): Promise<Sandbox>;
+  /**
+   * In one transaction: the operation that brings a sandbox up whose restart is due, counted on its row. Undefined where
+   * that does not hold any more, or an operation holds it.
+   */
+  beginRestart(id: SandboxId, operationId: OperationId): Promise<Operation | undefined>;
+  /** Forgets its restarts: somebody has looked at them. Fenced by the operation. */
+  forgiveRestarts(id: SandboxId, operationId: OperationId): Promise<void>;
+  /**
+   * In one transaction: the stop of a sandbox without an unended exec, which takes none from that moment on. Undefined where
+   * one has come, or it is held. What comes later starts it again.
+   */
+  beginIdleStop(id: SandboxId, operationId: OperationId): Promise<Operation | undefined>;
   setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void>;
 }
 
@@ -238,25 +261,6 @@ export interface ExecStore {
   listStartable(sandboxId: SandboxId): Promise<ExecId[]>;
 }
 
-/** Rows that the sweep must look at, see 2-architecture: row first, then Workflow. */
-export interface SweepStore {
-  listUnstarted(olderThanMs: number, limit: number): Promise<SweepRow[]>;
-  /** Live rows whose Workflow was started long enough ago to be verified; least recently verified first. Marks them as verified. */
-  takeUnverified(olderThanMs: number, limit: number): Promise<SweepRow[]>;
-  /**
-   * Live execs that somebody wanted canceled longer ago than that, so that the signal may have been lost. Marks them as
-   * verified, and returns each again only after `againAfterMs`.
-   */
-  takeCanceling(olderThanMs: number, againAfterMs: number, limit: number): Promise<Exec[]>;
-  /**
-   * Sandboxes that should run, do not, and have an exec waiting for longer than that, with nothing under way: the container
-   * ended after the exec was taken. One whose start has failed since then is left to people.
-   */
-  listStranded(olderThanMs: number, limit: number): Promise<StrandedSandbox[]>;
-  /** Forgets Idempotency-Keys that nobody repeats any more. Returns how many. */
-  forgetKeys(olderThanMs: number, limit: number): Promise<number>;
-}
-
 export interface IdempotencyKey {
   readonly tenantId: TenantId;
   readonly ownerId: OwnerId;
@@ -271,15 +275,6 @@ export interface IdempotencyStore {
   /** False when the same request came before. Throws `idempotency_key_reused` when another did. */
   remember(key: IdempotencyKey): Promise<boolean>;
 }
-
-export interface StrandedSandbox {
-  readonly id: SandboxId;
-  readonly tenantId: TenantId;
-}
-
-export type SweepRow =
-  | { readonly kind: 'exec'; readonly id: ExecId; readonly exec: Exec }
-  | { readonly kind: 'operation'; readonly id: OperationId; readonly operation: Operation };
 
 export interface HostStore {
   renewLease(

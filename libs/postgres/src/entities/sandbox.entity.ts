@@ -1,5 +1,12 @@
 import { Column, CreateDateColumn, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { Failure, SandboxDesiredState, SandboxObservedState, TierName } from '#domain';
+import type {
+  Failure,
+  RestartCause,
+  RestartPolicy,
+  SandboxDesiredState,
+  SandboxObservedState,
+  TierName,
+} from '#domain';
 
 /** `operation_id` is the operation that was given the present generation: what makes raising it idempotent. */
 @Entity('sandboxes')
@@ -9,6 +16,8 @@ import type { Failure, SandboxDesiredState, SandboxObservedState, TierName } fro
 })
 @Index('sandboxes_list', ['tenantId', 'createdAt', 'id'])
 @Index('sandboxes_host', ['hostId'])
+@Index('sandboxes_restartable', ['restartDueAt'], { where: `"restart_due_at" IS NOT NULL` })
+@Index('sandboxes_idle', ['idleDueAt'], { where: `"idle_stop_seconds" IS NOT NULL` })
 export class SandboxEntity {
   @PrimaryColumn('uuid') id!: string;
   @Column('text', { name: 'tenant_id' }) tenantId!: string;
@@ -24,6 +33,14 @@ export class SandboxEntity {
   @Column('text', { name: 'observed_state' }) observedState!: SandboxObservedState;
   @Column('text', { name: 'container_id', nullable: true }) containerId!: string | null;
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
+  @Column('text', { name: 'restart_policy', default: 'on-failure' }) restartPolicy!: RestartPolicy;
+  @Column('integer', { name: 'idle_stop_seconds', nullable: true }) idleStopSeconds!: number | null;
+  @Column('integer', { name: 'settings_version', default: 1 }) settingsVersion!: number;
+  @Column('jsonb', { default: [] }) restarts!: string[];
+  @Column('timestamptz', { name: 'restart_due_at', nullable: true }) restartDueAt!: Date | null;
+  @Column('text', { name: 'restart_cause', nullable: true }) restartCause!: RestartCause | null;
+  /** When to look again whether somebody has used it. */
+  @Column('timestamptz', { name: 'idle_due_at', nullable: true }) idleDueAt!: Date | null;
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at', default: () => 'now()' }) updatedAt!: Date;
 }

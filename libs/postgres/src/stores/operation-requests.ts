@@ -1,7 +1,7 @@
 import {
   decideNeed,
   decideRequest,
-  DESIRED_AFTER,
+  desiredAfter,
   desiredAfterGivingUp,
   DomainError,
   type Failure,
@@ -71,7 +71,7 @@ async function carryOut(
     case 'nothing':
       return { sandbox: await wish(sql, sandbox, asked), operation: null, created: false };
     case 'join':
-      return { sandbox, operation: live ?? null, created: false };
+      return { sandbox: await wish(sql, sandbox, asked), operation: live ?? null, created: false };
     case 'create':
       return await create(sql, sandbox, asked, null);
     case 'take_over':
@@ -83,6 +83,16 @@ async function carryOut(
     case 'deleted':
       throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
   }
+}
+
+/** For an operation that nobody asks for: a new one, on a sandbox that none holds. */
+export async function createUnasked(
+  sql: SqlRunner,
+  sandbox: Sandbox,
+  asked: OperationRequest,
+): Promise<Operation | undefined> {
+  if ((await liveOf(sql, sandbox)) !== undefined) return undefined;
+  return (await create(sql, sandbox, asked, null)).operation ?? undefined;
 }
 
 async function create(
@@ -116,8 +126,8 @@ async function create(
 }
 
 /** It may be so already by somebody's hand, and the wish is another still. */
-async function wish(sql: SqlRunner, sandbox: Sandbox, { kind }: OperationRequest): Promise<Sandbox> {
-  const desiredState = DESIRED_AFTER[kind];
+async function wish(sql: SqlRunner, sandbox: Sandbox, asked: OperationRequest): Promise<Sandbox> {
+  const desiredState = desiredAfter(asked);
   if (sandbox.desiredState === desiredState) return sandbox;
   await sql(`UPDATE sandboxes SET desired_state = $2, updated_at = now() WHERE id = $1`, [
     sandbox.id,

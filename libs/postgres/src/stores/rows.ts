@@ -6,6 +6,7 @@ import {
   sandboxId,
   tenantId,
   type Chunk,
+  type DueRestart,
   type Exec,
   type Operation,
   type Sandbox,
@@ -18,7 +19,10 @@ import type { SandboxEntity } from '../entities/sandbox.entity.js';
 /** Column lists in the property names of the entities, so that a row of plain SQL has the shape of its entity. */
 export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "ownerId", s.name, s.image, s.tier,
   s.host_id AS "hostId", s.generation, s.operation_id AS "operationId", s.desired_state AS "desiredState",
-  s.observed_state AS "observedState", s.container_id AS "containerId", s.failure, s.created_at AS "createdAt",
+  s.observed_state AS "observedState", s.container_id AS "containerId", s.failure,
+  s.restart_policy AS "restartPolicy", s.idle_stop_seconds AS "idleStopSeconds",
+  s.settings_version AS "settingsVersion", s.restarts, s.restart_due_at AS "restartDueAt",
+  s.restart_cause AS "restartCause", s.created_at AS "createdAt",
   s.updated_at AS "updatedAt"`;
 
 export const OPERATION_COLUMNS = `o.id, o.tenant_id AS "tenantId", o.owner_id AS "ownerId",
@@ -39,7 +43,7 @@ export const EXEC_COLUMNS = `${EXEC_COURSE_COLUMNS}, e.request, e.request_hash A
 export const CHUNK_COLUMNS = `c.position, c.end_position AS "endPosition", c.stdout_from AS "stdoutFrom",
   c.stdout_to AS "stdoutTo", c.stderr_from AS "stderrFrom", c.stderr_to AS "stderrTo", c.frames`;
 
-export type SandboxRow = SandboxEntity;
+export type SandboxRow = Omit<SandboxEntity, 'idleDueAt'>;
 export type OperationRow = OperationEntity;
 export type ExecRow = Omit<ExecEntity, 'inlineStdin'>;
 export type ExecCourseRow = Omit<ExecRow, 'request' | 'requestHash'>;
@@ -60,6 +64,11 @@ export function sandboxFrom(row: SandboxRow): Sandbox {
     observedState: row.observedState,
     containerId: row.containerId,
     failure: row.failure,
+    restartPolicy: row.restartPolicy,
+    idleStopSeconds: row.idleStopSeconds,
+    settingsVersion: row.settingsVersion,
+    restarts: row.restarts,
+    restartDue: dueRestartFrom(row),
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };
@@ -140,6 +149,11 @@ export function chunkFrom(row: ChunkRow): Chunk {
     stderrTo: row.stderrTo,
     frames: row.frames,
   };
+}
+
+function dueRestartFrom({ restartDueAt, restartCause }: SandboxRow): DueRestart | null {
+  if (restartDueAt === null || restartCause === null) return null;
+  return { at: restartDueAt.toISOString(), cause: restartCause };
 }
 
 export function isoOrNull(time: Date | null): string | null {

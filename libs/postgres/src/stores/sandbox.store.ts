@@ -1,10 +1,14 @@
 import {
+  configured,
+  DEFAULT_SETTINGS,
   DomainError,
+  settingsAfter,
   type Correction,
   type Failure,
   type HostId,
   type NewOperation,
   type NewSandbox,
+  type Operation,
   type OperationId,
   type OperationRequest,
   type OwnerId,
@@ -15,6 +19,7 @@ import {
   type SandboxId,
   type SandboxStore,
   type SandboxWithStart,
+  type SettingsChange,
   type TenantId,
 } from '#domain';
 import type { Database, SqlRunner } from '../database.js';
@@ -28,6 +33,7 @@ import {
   withdrawInTransaction,
 } from './operation-requests.js';
 import { SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
+import { beginIdleStop, beginRestart } from './unasked-operations.js';
 
 export class PostgresSandboxStore implements SandboxStore {
   constructor(private readonly database: Database) {}
@@ -35,9 +41,10 @@ export class PostgresSandboxStore implements SandboxStore {
   async ensureStarted(sandbox: NewSandbox, start: NewOperation): Promise<SandboxWithStart> {
     return await this.database.transaction(async (sql) => {
       await refuseOtherRequest(sql, start);
+      const settings = settingsAfter(DEFAULT_SETTINGS, sandbox.settings ?? {});
       const created = await sql<{ id: string }>(
-        `INSERT INTO sandboxes (id, tenant_id, owner_id, name, image, tier, host_id, desired_state, observed_state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
+        `INSERT INTO sandboxes (id, tenant_id, owner_id, name, image, tier, host_id, restart_policy, idle_stop_seconds, desired_state, observed_state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
         [
           sandbox.id,
           sandbox.tenantId,
@@ -46,6 +53,8 @@ export class PostgresSandboxStore implements SandboxStore {
           sandbox.image,
           sandbox.tier,
           sandbox.hostId,
+          settings.restartPolicy,
+          settings.idleStopSeconds,
         ],
       );
       const [row] = await sql<SandboxRow>(
@@ -150,7 +159,8 @@ export class PostgresSandboxStore implements SandboxStore {
       if (row.operationId === operationId) return row.generation;
       const [raised] = await sql<{ generation: number }>(
         `UPDATE sandboxes SET generation = generation + 1, operation_id = $2, observed_state = 'starting',
-           container_id = NULL, updated_at = now() WHERE id = $1 RETURNING generation`,
+           container_id = NULL, restart_due_at = NULL, restart_cause = NULL, idle_due_at = NULL, updated_at = now()
+         WHERE id = $1 RETURNING generation`,
         [id, operationId],
       );
       return raised?.generation ?? row.generation + 1;
@@ -198,14 +208,66 @@ export class PostgresSandboxStore implements SandboxStore {
 
   async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
     const rows = await this.database.query(
-      `UPDATE sandboxes s SET observed_state = $3, failure = $4, updated_at = now()
+      `UPDATE sandboxes s SET observed_state = $3, failure = $4, restart_due_at = $6, restart_cause = $7, updated_at = now()
        WHERE s.id = $1 AND s.generation = $2 AND s.observed_state NOT IN ('deleted', $3)
          AND ($5::text IS NULL OR date_trunc('milliseconds', s.updated_at) = $5::timestamptz)
          AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state IN ${LIVE})
        RETURNING s.id`,
-      [id, seen.generation, seen.observedState, json(seen.failure), seen.unchangedSince ?? null],
+      [
+        id,
+        seen.generation,
+        seen.observedState,
+        json(seen.failure),
+        seen.unchangedSince ?? null,
+        seen.restartDue?.at ?? null,
+        seen.restartDue?.cause ?? null,
+      ],
     );
     return rows.length > 0;
+  }
+
+  async configure(
+    tenantId: TenantId,
+    id: SandboxId,
+    change: SettingsChange,
+    ifVersion?: number,
+  ): Promise<Sandbox> {
+    return await this.database.transaction(async (sql) => {
+      const sandbox = await locked(sql, tenantId, id);
+      const after = configured(sandbox, change, ifVersion, Date.now());
+      if (after === sandbox) return sandbox;
+      const [row] = await sql<SandboxRow>(
+        `UPDATE sandboxes s SET restart_policy = $2, idle_stop_seconds = $3, settings_version = $4,
+           restart_due_at = $5, restart_cause = $6, idle_due_at = NULL, updated_at = now()
+         WHERE s.id = $1 RETURNING ${SANDBOX_COLUMNS}`,
+        [
+          id,
+          after.restartPolicy,
+          after.idleStopSeconds,
+          after.settingsVersion,
+          after.restartDue?.at ?? null,
+          after.restartDue?.cause ?? null,
+        ],
+      );
+      return row ? sandboxFrom(row) : after;
+    });
+  }
+
+  async beginRestart(id: SandboxId, operationId: OperationId): Promise<Operation | undefined> {
+    return await this.database.transaction((sql) => beginRestart(sql, id, operationId));
+  }
+
+  async forgiveRestarts(id: SandboxId, operationId: OperationId): Promise<void> {
+    await this.database.query(
+      `UPDATE sandboxes s SET restarts = '[]', updated_at = now()
+       WHERE s.id = $1
+         AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})`,
+      [id, operationId],
+    );
+  }
+
+  async beginIdleStop(id: SandboxId, operationId: OperationId): Promise<Operation | undefined> {
+    return await this.database.transaction((sql) => beginIdleStop(sql, id, operationId));
   }
 
   async setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void> {

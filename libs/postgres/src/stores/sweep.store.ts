@@ -7,6 +7,7 @@ import {
   sandboxId,
   tenantId,
   type Exec,
+  type SandboxId,
   type StrandedSandbox,
   type SweepRow,
   type SweepStore,
@@ -20,6 +21,7 @@ import {
   type ExecRow,
   type OperationRow,
 } from './rows.js';
+import { takeIdle } from './unasked-operations.js';
 
 /** Written out, as the index of what has not ended says it: what has ended is never looked at. */
 const UNENDED_EXEC = `state IN (${liveStates(EXEC_TRANSITIONS)
@@ -93,6 +95,21 @@ export class PostgresSweepStore implements SweepStore {
       [LIVE_OPERATION, olderThanMs / 1_000, limit],
     );
     return rows.map(({ id, tenantId: tenant }) => ({ id: sandboxId(id), tenantId: tenantId(tenant) }));
+  }
+
+  async listRestartable(limit: number): Promise<SandboxId[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT s.id FROM sandboxes s
+       WHERE s.restart_due_at <= now() AND s.desired_state = 'running' AND s.observed_state IN ('stopped', 'missing')
+         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state = ANY($1))
+       ORDER BY s.restart_due_at LIMIT $2`,
+      [LIVE_OPERATION, limit],
+    );
+    return rows.map(({ id }) => sandboxId(id));
+  }
+
+  async takeIdle(limit: number): Promise<SandboxId[]> {
+    return (await this.database.transaction((sql) => takeIdle(sql, limit))).map((id) => sandboxId(id));
   }
 
   async forgetKeys(olderThanMs: number, limit: number): Promise<number> {

@@ -1,0 +1,56 @@
+import { DomainError } from './errors.js';
+import type { Sandbox } from './sandbox.js';
+import { DEFAULT_RESTART_POLICY, planRestart, type RestartPolicy } from './sandbox.restarts.js';
+
+/** What its owner may change about a sandbox while it runs. */
+export interface SandboxSettings {
+  readonly restartPolicy: RestartPolicy;
+  /** Without an exec for this long it is stopped; null: never. */
+  readonly idleStopSeconds: number | null;
+}
+
+/** What somebody asks for; what is absent stays, or is the default where there is nothing yet. */
+export type SettingsChange = { readonly [Name in keyof SandboxSettings]?: SandboxSettings[Name] | undefined };
+
+export const DEFAULT_SETTINGS: SandboxSettings = {
+  restartPolicy: DEFAULT_RESTART_POLICY,
+  idleStopSeconds: null,
+};
+
+/** The settings after a change; the same object where it changes nothing. */
+export function settingsAfter(settings: SandboxSettings, change: SettingsChange): SandboxSettings {
+  const after: SandboxSettings = {
+    restartPolicy: change.restartPolicy ?? settings.restartPolicy,
+    idleStopSeconds: change.idleStopSeconds === undefined ? settings.idleStopSeconds : change.idleStopSeconds,
+  };
+  return isSame(settings, after) ? settings : after;
+}
+
+/**
+ * A sandbox after a change of its settings; the same object where nothing changes. A restart that is due is
+ * due no more where the policy does not want it any more.
+ */
+export function configured(
+  sandbox: Sandbox,
+  change: SettingsChange,
+  ifVersion: number | undefined,
+  nowMs: number,
+): Sandbox {
+  if (sandbox.observedState === 'deleted') {
+    throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
+  }
+  if (ifVersion !== undefined && ifVersion !== sandbox.settingsVersion) {
+    throw new DomainError('precondition_failed', 'Somebody has changed the settings since.', {
+      extra: { settingsVersion: sandbox.settingsVersion },
+    });
+  }
+  const settings = settingsAfter(sandbox, change);
+  if (settings === sandbox) return sandbox;
+  const after = { ...sandbox, ...settings, settingsVersion: sandbox.settingsVersion + 1 };
+  const { restartDue } = sandbox;
+  return { ...after, restartDue: restartDue && planRestart(after, restartDue.cause, nowMs) };
+}
+
+function isSame(one: SandboxSettings, other: SandboxSettings): boolean {
+  return one.restartPolicy === other.restartPolicy && one.idleStopSeconds === other.idleStopSeconds;
+}

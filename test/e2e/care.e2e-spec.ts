@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Database } from '#postgres';
+import { runningStack } from '../stack/running-stack.js';
+import { call, run } from './api-client.js';
+import { killContainer } from './attacks/inside.js';
+
+jest.setTimeout(180_000);
+const GIVE_UP_MS = 150_000;
+
+interface SandboxBody {
+  readonly id: string;
+  readonly observedState: string;
+  readonly desiredState: string;
+  readonly generation: number;
+  readonly restarts: readonly string[];
+}
+
+interface OperationBody {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly options: { readonly because?: string };
+  readonly park: { readonly step: string; readonly parkNo: number; readonly check: string } | null;
+}
+
+let database: Database;
+
+beforeAll(async () => {
+  database = await Database.connect({
+    url: runningStack().databaseUrl,
+    applicationName: 'berth-test',
+    onIdleError: () => undefined,
+  });
+});
+afterAll(async () => await database.close());
+
+async function sandboxWith(settings: object): Promise<string> {
+  const body = { owner: `u-${randomUUID().slice(0, 8)}`, ...settings };
+  const made = await call<{ sandbox: SandboxBody }>('POST', '/v1/sandboxes?wait=60', { body });
+  expect(made.body.sandbox.observedState).toBe('running');
+  return made.body.sandbox.id;
+}
+
+async function until(id: string, holds: (sandbox: SandboxBody) => boolean): Promise<SandboxBody> {
+  for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
+    const { body } = await call<SandboxBody>('GET', `/v1/sandboxes/${id}`);
+    if (holds(body)) return body;
+    if (Date.now() > giveUpAt) throw new Error(`It did not come to hold: ${JSON.stringify(body)}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function newest(id: string): Promise<OperationBody | undefined> {
+  const { body } = await call<{ items: OperationBody[] }>('GET', `/v1/operations?sandboxId=${id}`);
+  return body.items[0];
+}
+
+async function parkedOperation(id: string): Promise<OperationBody> {
+  for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
+    const operation = await newest(id);
+    if (operation?.state === 'parked') return operation;
+    if (Date.now() > giveUpAt) throw new Error(`It is not parked: ${JSON.stringify(operation)}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** It failed so often just now that one more time is too often. */
+async function hasBeenRestarted(id: string, times: number): Promise<void> {
+  const restarts = JSON.stringify(Array.from({ length: times }, () => new Date().toISOString()));
+  await database.query(`UPDATE sandboxes SET restarts = $2 WHERE id = $1`, [id, restarts]);
+}
+
+describe('without anybody asking, a sandbox', () => {
+  let failed: string;
+  let exhausted: string;
+  let unused: string;
+  let unwanted: string;
+
+  /** All at once, as what is waited for is mostly the next sweep. */
+  beforeAll(async () => {
+    [failed, exhausted, unused, unwanted] = (await Promise.all([
+      sandboxWith({}),
+      sandboxWith({}),
+      sandboxWith({ idleStopSeconds: 1 }),
+      sandboxWith({ restartPolicy: 'never' }),
+    ])) as [string, string, string, string];
+    await hasBeenRestarted(exhausted, 5);
+    for (const id of [failed, exhausted, unwanted]) await killContainer(id);
+  });
+
+  it('is started again when its container was killed, and that is counted', async () => {
+    const sandbox = await until(
+      failed,
+      ({ observedState, generation }) => observedState === 'running' && generation === 2,
+    );
+    expect(sandbox.restarts).toHaveLength(1);
+    expect(await newest(failed)).toMatchObject({ kind: 'start', options: { because: 'failed' } });
+  });
+
+  it('is left to people when it was killed too often; a retry starts it and counts anew', async () => {
+    const parked = await parkedOperation(exhausted);
+    expect(parked).toMatchObject({
+      options: { because: 'failed' },
+      park: { step: 'check_restarts', failure: { code: 'restarts_exhausted' } },
+    });
+    const { step, parkNo } = parked.park ?? {};
+    await call('POST', `/v1/operations/${parked.id}/retry`, { body: { step, parkNo } });
+    const sandbox = await until(exhausted, ({ observedState }) => observedState === 'running');
+    expect(sandbox.restarts).toEqual([]);
+  });
+
+  it('is stopped when nobody has used it, says why, and runs again for the next exec', async () => {
+    const stopped = await until(unused, ({ observedState }) => observedState === 'stopped');
+    expect(stopped.desiredState).toBe('running');
+    expect(await newest(unused)).toMatchObject({
+      kind: 'stop',
+      state: 'succeeded',
+      options: { because: 'idle' },
+    });
+    expect(await run(unused, { command: 'true' })).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('stays ended where its policy says so, until somebody needs it', async () => {
+    const sandbox = await until(unwanted, ({ observedState }) => observedState === 'stopped');
+    expect(sandbox).toMatchObject({ restartDue: null, generation: 1 });
+    expect(await run(unwanted, { command: 'true' })).toMatchObject({ state: 'succeeded' });
+  });
+});
