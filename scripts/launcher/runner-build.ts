@@ -8,11 +8,13 @@ import { requireTool } from './tool.js';
 
 const BUILD_TIMEOUT_MS = 5 * 60 * 1000;
 const ARCHITECTURES = ['amd64', 'arm64'] as const;
-const FILES = ARCHITECTURES.map((architecture) => `runner-linux-${architecture}`);
+const PROGRAMS = ['runner', 'berth-git'] as const;
+const BUILDS = PROGRAMS.flatMap((program) => ARCHITECTURES.map((architecture) => ({ program, architecture })));
+const FILES = BUILDS.map(({ program, architecture }) => `${program}-linux-${architecture}`);
 
 export type RunnerBuildPlace = Pick<LaunchContext, 'root' | 'cache' | 'state' | 'signal' | 'options'>;
 
-/** Builds the in-sandbox program for both architectures, or finds it in the cache under the hash of its sources. */
+/** Builds the in-sandbox programs for both architectures, or finds it in the cache under the hash of its sources. */
 export async function buildRunner(place: RunnerBuildPlace, say: SayProgress): Promise<StepResult<string>> {
   const sources = join(place.root, 'runner');
   const version = hashSources(sources);
@@ -20,12 +22,12 @@ export async function buildRunner(place: RunnerBuildPlace, say: SayProgress): Pr
   if (found !== undefined) return { verb: 'found', detail: version, value: found };
   const go = await requireGo('the runner, the program inside each sandbox');
   const directory = await place.cache.create('runner', version, FILES, async (aside) => {
-    for (const architecture of ARCHITECTURES) {
-      say(`building for linux/${architecture}`);
+    for (const { program, architecture } of BUILDS) {
+      say(`building ${program} for linux/${architecture}`);
       const flags = ['-trimpath', '-ldflags', `-s -w -X main.version=${version}`];
       await requireTool(
         go,
-        ['build', ...flags, '-o', join(aside, `runner-linux-${architecture}`), './cmd/runner'],
+        ['build', ...flags, '-o', join(aside, `${program}-linux-${architecture}`), `./cmd/${program}`],
         {
           cwd: sources,
           env: {

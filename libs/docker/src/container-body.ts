@@ -4,6 +4,20 @@ import { hostnameOf, LABEL, type Labels, type ResourceNames } from './names.js';
 
 export const RUNNER_DIRECTORY = '/berth/bin';
 export const RUNNER_PATH = `${RUNNER_DIRECTORY}/runner`;
+
+export interface Program {
+  readonly name: string;
+  readonly mode: number;
+}
+
+/**
+ * What every sandbox has of ours. `berth-git` is run by the user of the sandbox and handed secrets: whoever may not read
+ * the file of a program may not look into its process either, from the first instruction on.
+ */
+export const PROGRAMS: readonly Program[] = [
+  { name: 'runner', mode: 0o755 },
+  { name: 'berth-git', mode: 0o711 },
+];
 export const SPOOL_DIRECTORY = '/berth/spool';
 export const WORKSPACE_DIRECTORY = '/workspace';
 const EXEC_USER_WHERE_IMAGE_IS_ROOT = '1000';

@@ -31,7 +31,7 @@ export interface DockerEngineConfig {
   readonly hostId: HostId;
   /** In the form of DOCKER_HOST. */
   readonly dockerHost: string;
-  /** Holds runner-linux-amd64 and runner-linux-arm64. */
+  /** Holds runner- and berth-git-linux-amd64 and -linux-arm64. */
   readonly runnerDir: string;
   /** Reads the spool of a dead sandbox whose own image is gone. */
   readonly baseImage: string;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { DomainError } from '#domain';
-import { RUNNER_DIRECTORY, RUNNER_PATH, volumeMount } from './container-body.js';
+import { PROGRAMS, RUNNER_DIRECTORY, RUNNER_PATH, volumeMount, type Program } from './container-body.js';
 import type { EngineClient } from './engine-client.js';
 import { statusOf } from './engine-errors.js';
 import { LABEL, type ResourceNames } from './names.js';
@@ -12,7 +12,6 @@ import { foreign, type Storage } from './storage.js';
 import { readBytes } from './stream-bytes.js';
 import { firstFileOf, tarOf } from './tar-file.js';
 
-const EXECUTABLE = 0o755;
 const ARCHIVE_DEADLINE_MS = 30_000;
 /** A filler works for a second or two; one that is older was left by a process that died. */
 const FILLER_AGE_MS_MAX = 60_000;
@@ -20,24 +19,29 @@ const TURN_PAUSE_MS = 100;
 const TURN_DEADLINE_MS = 2 * FILLER_AGE_MS_MAX;
 const TAR_OVERHEAD_BYTES = 4_096;
 
-interface RunnerBinary {
-  readonly sha256: string;
+interface ProgramFile extends Program {
   readonly content: Buffer;
 }
 
+interface Programs {
+  /** Of all of them together. */
+  readonly sha256: string;
+  readonly files: readonly ProgramFile[];
+}
+
 /**
- * The volume that holds the runner. Its name carries the hash of what is in it, so it is filled once and never changed.
+ * The volume that holds the runner and what it starts for the host. Its name carries the hash of what is in it, so it is filled once and never changed.
  * A container that is created and never started is the only way into a volume that works with every engine.
  */
 export class RunnerVolume {
-  private binary: Promise<RunnerBinary> | undefined;
+  private programs: Promise<Programs> | undefined;
   private filled: Promise<string> | undefined;
 
   constructor(
     private readonly engine: EngineClient,
     private readonly names: ResourceNames,
     private readonly storage: Storage,
-    /** Holds runner-linux-amd64 and runner-linux-arm64. */
+    /** Holds {program}-linux-amd64 and {program}-linux-arm64 of each. */
     private readonly runnerDir: string,
   ) {}
 
@@ -64,19 +68,19 @@ export class RunnerVolume {
   }
 
   private async fillAndVerify(image: string): Promise<string> {
-    const binary = await this.readBinary();
-    const volume = this.names.runnerVolume(binary.sha256);
+    const programs = await this.readPrograms();
+    const volume = this.names.runnerVolume(programs.sha256);
     await this.storage.ensureVolume(volume, { [LABEL.kind]: 'runner' });
-    const filler = await this.takeTurn(image, volume, binary.sha256);
+    const filler = await this.takeTurn(image, volume, programs.sha256);
     try {
-      if (await this.holds(filler, binary)) return volume;
-      const archive = tarOf([{ name: 'runner', mode: EXECUTABLE, content: binary.content }]);
+      if (await this.holds(filler, programs)) return volume;
+      const archive = tarOf(programs.files);
       await this.engine.call(
         'copy the runner into its volume',
         (abortSignal) => filler.putArchive(archive, { path: RUNNER_DIRECTORY, abortSignal }),
         ARCHIVE_DEADLINE_MS,
       );
-      if (await this.holds(filler, binary)) return volume;
+      if (await this.holds(filler, programs)) return volume;
     } finally {
       await this.remove(filler);
     }
@@ -133,18 +137,22 @@ export class RunnerVolume {
     }
   }
 
-  private async holds(filler: Docker.Container, { content, sha256 }: RunnerBinary): Promise<boolean> {
+  private async holds(filler: Docker.Container, { files }: Programs): Promise<boolean> {
+    for (const file of files) if (!(await this.holdsFile(filler, file))) return false;
+    return true;
+  }
+
+  private async holdsFile(filler: Docker.Container, { name, content }: ProgramFile): Promise<boolean> {
     try {
       const stream = await this.engine.call('read the runner volume', (abortSignal) =>
-        filler.getArchive({ path: RUNNER_PATH, abortSignal }),
+        filler.getArchive({ path: `${RUNNER_DIRECTORY}/${name}`, abortSignal }),
       );
       const archive = await this.engine.call(
         'read the runner volume',
         () => readBytes(stream, content.length + TAR_OVERHEAD_BYTES),
         ARCHIVE_DEADLINE_MS,
       );
-      const found = firstFileOf(archive);
-      return found !== undefined && sha256Of(found) === sha256;
+      return firstFileOf(archive)?.equals(content) === true;
     } catch (error) {
       if (statusOf(error) === 404 || error instanceof RangeError) return false;
       throw error;
@@ -161,31 +169,37 @@ export class RunnerVolume {
     }
   }
 
-  private async readBinary(): Promise<RunnerBinary> {
-    this.binary ??= this.readBinaryOnce();
+  private async readPrograms(): Promise<Programs> {
+    this.programs ??= this.readProgramsOnce();
     try {
-      return await this.binary;
+      return await this.programs;
     } catch (error) {
-      this.binary = undefined;
+      this.programs = undefined;
       throw error;
     }
   }
 
-  private async readBinaryOnce(): Promise<RunnerBinary> {
+  private async readProgramsOnce(): Promise<Programs> {
     const { architecture } = await this.engine.readFacts();
-    const path = join(this.runnerDir, `runner-linux-${architecture}`);
+    const hash = createHash('sha256');
+    const files: ProgramFile[] = [];
+    for (const program of PROGRAMS) {
+      const content = await this.readProgram(program, architecture);
+      hash.update(content);
+      files.push({ ...program, content });
+    }
+    return { sha256: hash.digest('hex'), files };
+  }
+
+  private async readProgram({ name }: Program, architecture: string): Promise<Buffer> {
+    const path = join(this.runnerDir, `${name}-linux-${architecture}`);
     try {
-      const content = await readFile(path);
-      return { content, sha256: sha256Of(content) };
+      return await readFile(path);
     } catch (error) {
-      throw new DomainError('container_failed', `There is no runner for a host of type ${architecture}.`, {
+      throw new DomainError('container_failed', `There is no ${name} for a host of type ${architecture}.`, {
         cause: error,
-        detail: `${path} could not be read. Build the runner for that architecture.`,
+        detail: `${path} could not be read. Build it for that architecture.`,
       });
     }
   }
-}
-
-function sha256Of(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
 }

@@ -14,6 +14,7 @@ import {
   type RunnerConnection,
 } from '#domain';
 import { buildRunner } from './channel/testing-container.js';
+import { PROGRAMS } from './container-body.js';
 import { DockerEngine, type DockerEngineConfig } from './docker-engine.js';
 import { engineAddress } from './engine-address.js';
 import { ResourceNames } from './names.js';
@@ -40,9 +41,11 @@ export class TestingEngine {
 
   static async open(dockerHost: string, baseImage: string): Promise<TestingEngine> {
     const runnerDir = await mkdtemp(join(tmpdir(), 'berth-runner-'));
-    const runner = await buildRunner();
-    for (const architecture of ['amd64', 'arm64']) {
-      await writeFile(join(runnerDir, `runner-linux-${architecture}`), runner);
+    for (const { name } of PROGRAMS) {
+      const content = await buildRunner(name);
+      for (const architecture of ['amd64', 'arm64']) {
+        await writeFile(join(runnerDir, `${name}-linux-${architecture}`), content);
+      }
     }
     return new TestingEngine(dockerHost, baseImage, runnerDir);
   }

@@ -17,11 +17,11 @@ const VOLUME_PATHS = { runner: '/berth/bin', spool: '/berth/spool', workspace: '
 const CAPABILITIES = ['SETUID', 'SETGID', 'KILL', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
 
 /** Builds the runner of the checkout for the machine of the tests. */
-export async function buildRunner(): Promise<Buffer> {
+export async function buildRunner(program = 'runner'): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-runner-'));
   try {
-    const path = join(folder, 'runner');
-    const build = ['go', 'build', '-trimpath', '-ldflags', '-s -w', '-o', path, './cmd/runner'];
+    const path = join(folder, program);
+    const build = ['go', 'build', '-trimpath', '-ldflags', '-s -w', '-o', path, `./cmd/${program}`];
     await promisify(execFile)('env', ['CGO_ENABLED=0', 'GOOS=linux', ...build], {
       cwd: RUNNER_SOURCES,
       timeout: BUILD_TIMEOUT_MS,

@@ -1,0 +1,189 @@
+package git
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	outputBytesMax  = 4 << 20
+	errorBytesMax   = 64 << 10
+	messageBytesMax = 4 << 10
+	nowhere         = "/nonexistent"
+)
+
+// settings are ours for every command, above whatever the repository says: nothing is run that a repository names, no
+// protocol but the way to the relay, nothing that goes on behind our back.
+var settings = []string{
+	"core.hooksPath=/dev/null", "core.fsmonitor=false", "core.sshCommand=false", "core.gitProxy=", "core.askPass=",
+	"core.pager=cat", "core.editor=false", "core.alternateRefsCommand=true", "core.quotePath=false",
+	"protocol.allow=never", "protocol.http.allow=always", "credential.helper=",
+	"http.proxy=", "http.followRedirects=false", "http.extraHeader=", "http.cookieFile=",
+	"gc.auto=0", "maintenance.auto=false", "transfer.bundleURI=false",
+	"submodule.recurse=false", "fetch.recurseSubmodules=false", "push.recurseSubmodules=no",
+	"push.gpgSign=false", "push.followTags=false", "commit.gpgSign=false", "tag.gpgSign=false", "log.showSignature=false",
+	"user.useConfigOnly=true", "color.ui=false", "init.templateDir=", "commit.template=", "merge.verifySignatures=false",
+}
+
+// repository is one working tree, and how git is run in it.
+type repository struct {
+	path  string
+	speak *speaker
+	// overrides turn filters off that the repository's configuration names.
+	overrides []string
+	relayed   map[string]string
+}
+
+// enter makes sure that there is a repository, and turns off what it could run.
+func (r *repository) enter() error {
+	if info, err := os.Stat(r.path); err != nil || !info.IsDir() {
+		return stopped(NoRepository, "There is no folder "+r.path+".")
+	}
+	if _, err := r.run("rev-parse", "--git-dir"); err != nil {
+		return stopped(NoRepository, "This is no repository that git takes: "+messageOf(err))
+	}
+	return r.overrideFilters()
+}
+
+// overrideFilters finds the programs that the configuration sets between files and commits, and sets none.
+func (r *repository) overrideFilters() error {
+	listed, err := r.run("config", "-z", "--name-only", "--get-regexp", `^filter\..*\.(clean|smudge|process|required)$`)
+	if code(err) == 1 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Split(strings.TrimSuffix(listed, "\x00"), "\x00") {
+		value := ""
+		if strings.HasSuffix(name, ".required") {
+			value = "false"
+		}
+		r.overrides = append(r.overrides, name, value)
+	}
+	return nil
+}
+
+// failure is a git that said no.
+type failure struct {
+	code int
+	text string
+}
+
+func (f *failure) Error() string { return f.text }
+
+func code(err error) int {
+	var failed *failure
+	if errors.As(err, &failed) {
+		return failed.code
+	}
+	return 0
+}
+
+// messageOf is what git complained of, short enough to be shown.
+func messageOf(err error) string {
+	text := strings.TrimSpace(err.Error())
+	if len(text) > messageBytesMax {
+		text = text[:messageBytesMax]
+	}
+	return strings.ToValidUTF8(text, "�")
+}
+
+// run returns what git printed. A lock that nobody holds any more is taken away, once.
+func (r *repository) run(arguments ...string) (string, error) {
+	return r.runWith(nil, arguments...)
+}
+
+func (r *repository) runWith(input io.Reader, arguments ...string) (string, error) {
+	out, err := r.runOnce(input, nil, arguments...)
+	if err != nil && strings.Contains(err.Error(), ".lock': File exists") {
+		if !removeStaleLock(err.Error()) {
+			return out, stopped(Busy, "Another git works in this repository: "+messageOf(err))
+		}
+		if seeker, can := input.(io.Seeker); can {
+			if _, seekErr := seeker.Seek(0, io.SeekStart); seekErr != nil {
+				return out, seekErr
+			}
+		}
+		return r.runOnce(input, nil, arguments...)
+	}
+	return out, err
+}
+
+func (r *repository) runOnce(input io.Reader, heard func(string), arguments ...string) (string, error) {
+	program, err := exec.LookPath("git")
+	if err != nil {
+		return "", stopped(Failed, "There is no git in this sandbox: its image has none.")
+	}
+	var before []string
+	for _, setting := range settings {
+		before = append(before, "-c", setting)
+	}
+	command := exec.Command(program, append(before, arguments...)...)
+	command.Dir = r.path
+	command.Env = r.environment()
+	command.Stdin = input
+	output, complaints := &bounded{max: outputBytesMax}, &bounded{max: errorBytesMax}
+	command.Stdout = output
+	command.Stderr = newListener(complaints, heard)
+	err = command.Run()
+	if err == nil {
+		return output.String(), nil
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return "", fmt.Errorf("start git: %w", err)
+	}
+	text := r.plain(complaints.String())
+	if text == "" {
+		text = fmt.Sprintf("git %s ended with %d", arguments[0], exit.ExitCode())
+	}
+	return output.String(), &failure{exit.ExitCode(), text}
+}
+
+// environment is all that git gets: nothing of the user's own configuration, and nobody to ask.
+func (r *repository) environment() []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + nowhere, "XDG_CONFIG_HOME=" + nowhere,
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=false",
+		"GIT_ALLOW_PROTOCOL=http", "GIT_LITERAL_PATHSPECS=1", "GIT_OPTIONAL_LOCKS=0", "GIT_PAGER=cat",
+		"GIT_CEILING_DIRECTORIES=" + filepath.Dir(r.path), "NO_PROXY=*", "no_proxy=*",
+		fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(r.overrides)/2),
+	}
+	for at := 0; at < len(r.overrides); at += 2 {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", at/2, r.overrides[at]),
+			fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", at/2, r.overrides[at+1]))
+	}
+	return env
+}
+
+// plain has the addresses of remotes in it and not those of their relays.
+func (r *repository) plain(text string) string {
+	for from, to := range r.relayed {
+		text = strings.ReplaceAll(text, from, to)
+	}
+	return strings.TrimSpace(text)
+}
+
+// bounded keeps the first bytes and counts on.
+type bounded struct {
+	bytes.Buffer
+	max       int
+	truncated bool
+}
+
+func (b *bounded) Write(piece []byte) (int, error) {
+	room := b.max - b.Len()
+	if len(piece) > room {
+		b.truncated = true
+		b.Buffer.Write(piece[:max(room, 0)])
+		return len(piece), nil
+	}
+	return b.Buffer.Write(piece)
+}
