@@ -8,6 +8,7 @@ const secrets = {
   s3AccessKey: 'access',
   s3SecretKey: 'secret',
   payloadKey: 'payload',
+  credentialKeys: '1:key',
 };
 const infrastructure = {
   dockerHost: 'unix:///state/docker.sock',

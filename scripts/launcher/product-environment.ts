@@ -25,6 +25,7 @@ export function productEnvironment(
     BERTH_INSTANCE_ID: secrets.instanceId,
     BERTH_STATE_DIR: state.root,
     BERTH_ADMIN_SECRET: secrets.adminSecret,
+    BERTH_CREDENTIAL_KEYS: secrets.credentialKeys,
     BERTH_HOST_ID: environment['BERTH_HOST_ID'] || 'local',
     BERTH_BASE_IMAGE: infrastructure.baseImage,
     DATABASE_URL: infrastructure.databaseUrl,

@@ -9,7 +9,9 @@ import { requireTool } from './tool.js';
 const BUILD_TIMEOUT_MS = 5 * 60 * 1000;
 const ARCHITECTURES = ['amd64', 'arm64'] as const;
 const PROGRAMS = ['runner', 'berth-git'] as const;
-const BUILDS = PROGRAMS.flatMap((program) => ARCHITECTURES.map((architecture) => ({ program, architecture })));
+const BUILDS = PROGRAMS.flatMap((program) =>
+  ARCHITECTURES.map((architecture) => ({ program, architecture })),
+);
 const FILES = BUILDS.map(({ program, architecture }) => `${program}-linux-${architecture}`);
 
 export type RunnerBuildPlace = Pick<LaunchContext, 'root' | 'cache' | 'state' | 'signal' | 'options'>;

@@ -12,6 +12,8 @@ export interface Secrets {
   readonly s3SecretKey: string;
   /** For the payload codec: 32 bytes in base64. */
   readonly payloadKey: string;
+  /** What stored credentials are sealed with: `id:key`, newest first. */
+  readonly credentialKeys: string;
 }
 
 export function loadOrCreateSecrets(path: string): Secrets {
@@ -21,6 +23,7 @@ export function loadOrCreateSecrets(path: string): Secrets {
     adminSecret: existing.adminSecret ?? randomBytes(SECRET_BYTES).toString('base64url'),
     s3AccessKey: existing.s3AccessKey ?? randomBytes(10).toString('hex'),
     s3SecretKey: existing.s3SecretKey ?? randomBytes(20).toString('hex'),
+    credentialKeys: existing.credentialKeys ?? `1:${randomBytes(SECRET_BYTES).toString('base64')}`,
     payloadKey: existing.payloadKey ?? randomBytes(SECRET_BYTES).toString('base64'),
   };
   const isComplete = Object.keys(secrets).every((key) => key in existing);

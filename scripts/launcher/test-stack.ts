@@ -41,7 +41,11 @@ export async function startTestStack(options: TestStackOptions): Promise<RunStat
     cwd: root,
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }) },
+    env: {
+      ...process.env,
+      ...gitOfTests(root),
+      ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }),
+    },
   });
   closeSync(log);
   child.unref();
@@ -59,6 +63,14 @@ export async function startTestStack(options: TestStackOptions): Promise<RunStat
   throw new Error(
     [`npm start ${reason}. From ${logPath}:`, ...tailOfLog(logPath, TAIL_LINES)].join('\n    '),
   );
+}
+
+/** The git server of the tests is on this machine, and its certificate is of an authority of its own. */
+function gitOfTests(root: string): NodeJS.ProcessEnv {
+  return {
+    BERTH_GIT_CA_FILE: join(root, 'test/git/ca.pem'),
+    BERTH_GIT_ALLOWED_NETWORKS: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
+  };
 }
 
 /** Ends what the tests have started, with all that they have left in an engine that is not theirs. */

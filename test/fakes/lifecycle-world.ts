@@ -47,7 +47,8 @@ export class LifecycleWorld {
   private readonly activities: ControlActivities & HostActivities;
 
   constructor() {
-    const { sandboxes, operations, execs, bulks, hosts, wakes: wake, workflows: runs } = this.world;
+    const { sandboxes, operations, execs, bulks, credentials, hosts } = this.world;
+    const { wakes: wake, workflows: runs } = this.world;
     const supervisor = {
       // What a supervision does with an exec whose container has ended.
       join: (exec: { id: Parameters<typeof execs.get>[0] }) =>
@@ -59,6 +60,7 @@ export class LifecycleWorld {
         sandboxes,
         operations,
         execs,
+        credentials,
         sweeps: NO_SWEEPS,
         bulks,
         hosts,

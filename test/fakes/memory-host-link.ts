@@ -4,11 +4,13 @@ import type {
   Chunk,
   DomainError,
   ExecId,
+  GitLook,
   HostLink,
   InputPiece,
   InputResult,
   Resize,
   ResizeState,
+  SandboxId,
   SendableSignal,
 } from '#domain';
 
@@ -67,6 +69,16 @@ export class MemoryHostLink implements HostLink {
     if (this.writer !== null && resize.writer !== this.writer) return 'taken';
     this.sizes.push(resize);
     return 'resized';
+  }
+
+  /** What was asked about repositories, and what the sandbox answers. */
+  readonly gitLooks: GitLook[] = [];
+  gitAnswer: object = { outcome: 'seen' };
+
+  async git(_host: string, _sandbox: SandboxId, request: GitLook): Promise<object> {
+    await this.reached();
+    this.gitLooks.push(request);
+    return this.gitAnswer;
   }
 
   /** From now on every append to these execs goes to who follows them; a feed breaks off where `breaks` says so. */

@@ -4,7 +4,10 @@ import {
   OPERATION_TRANSITIONS,
   stepBegun,
   stepEnded,
+  stepProgressed,
+  type Correction,
   type Failure,
+  type GitProgress,
   type Operation,
   type OperationId,
   type OperationOutcome,
@@ -45,6 +48,18 @@ export class MemoryOperations implements OperationStore {
         (query.sandboxId === undefined || row.sandboxId === query.sandboxId),
     );
     return await Promise.resolve(pageOf(rows, query));
+  }
+
+  async noteProgress(id: OperationId, step: string, progress: GitProgress): Promise<void> {
+    const row = await this.get(id);
+    this.rows.set(id, { ...row, steps: stepProgressed(row.steps, step, progress) } as never);
+  }
+
+  async correctGit(id: OperationId, correction: Correction): Promise<boolean> {
+    const row = await Promise.resolve(this.rows.get(id));
+    if (!row?.options.git || isTerminal(OPERATION_TRANSITIONS, row.state)) return false;
+    this.rows.set(id, { ...row, options: { ...row.options, git: { ...row.options.git, ...correction } } });
+    return true;
   }
 
   async move(

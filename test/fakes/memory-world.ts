@@ -11,6 +11,7 @@ import {
   type OutputVerifier,
 } from '#domain';
 import { MemoryBulks } from './memory-bulks.js';
+import { MemoryCredentials } from './memory-credentials.js';
 import { MemoryExecs } from './memory-execs.js';
 import { MemoryHostLink } from './memory-host-link.js';
 import { MemoryHosts } from './memory-hosts.js';
@@ -33,6 +34,7 @@ export class MemoryWorld {
   readonly workflows = new MemoryWorkflows();
   readonly hosts = new MemoryHosts();
   readonly keys = new MemoryKeys();
+  readonly credentials = new MemoryCredentials(this.now);
   readonly hostLink = new MemoryHostLink();
   readonly operations = new MemoryOperations(this.now);
   readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
@@ -59,6 +61,7 @@ export class MemoryWorld {
       operations: this.operations,
       execs: this.execs,
       bulks: this.bulks,
+      credentials: this.credentials,
       output: this.execs,
       verifier: this.verifier,
       hosts: this.hosts,

@@ -22,13 +22,19 @@ afterAll(async () => {
   await namespace.close();
 });
 
-const EACH_STEP = KINDS.flatMap((kind) => stepsOf(kind).map((step) => [kind, step] as const));
+/** Their steps are those of a commit and push, or fail and are undone as its are. */
+const ALIKE: ReadonlySet<OperationKind> = new Set(['git_commit', 'git_push', 'git_pull']);
+const EACH_STEP = KINDS.filter((kind) => !ALIKE.has(kind)).flatMap((kind) =>
+  stepsOf(kind).map((step) => [kind, step] as const),
+);
 /** Those whose history is kept, one of each shape. */
 const KEPT: Partial<Record<OperationKind, StepName>> = {
   start: 'create_container',
   stop: 'stop_container',
   restart: 'await_runner',
   delete: 'remove_storage',
+  git_clone: 'clone_repository',
+  git_commit_and_push: 'push_branch',
 };
 
 function undosAfter(kind: OperationKind, step: StepName): string[] {

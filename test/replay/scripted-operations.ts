@@ -26,7 +26,7 @@ import { SCRIPTED_HOST } from './scripted-worker.js';
 
 type Task = StepName | Undo;
 
-const UNDOS: readonly Undo[] = ['discard_container', 'observe_container'];
+const UNDOS: readonly Undo[] = ['discard_container', 'observe_container', 'discard_git'];
 export const KINDS = Object.keys(OPERATION_PLANS) as OperationKind[];
 export const stepsOf = (kind: OperationKind): StepName[] => planOperation(kind, {}).map(({ step }) => step);
 

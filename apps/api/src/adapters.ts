@@ -4,6 +4,7 @@ import { isDomainError, StoredOutput, verifyOutput, type Digest } from '#domain'
 import {
   Database,
   PostgresBulkStore,
+  PostgresCredentialStore,
   PostgresExecStore,
   PostgresHostStore,
   PostgresIdempotencyStore,
@@ -12,6 +13,7 @@ import {
   PostgresSegmentStore,
   PostgresWakeReceiver,
   PostgresWakeSender,
+  SealingKeys,
 } from '#postgres';
 import { S3ObjectStore } from '#s3';
 import { HttpHostLink } from '#stream';
@@ -57,6 +59,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
       operations: new PostgresOperationStore(database),
       execs,
       bulks: new PostgresBulkStore(database),
+      credentials: new PostgresCredentialStore(database, SealingKeys.of(config.credentialKeys)),
       output: new SharedOutput(new StoredOutput(new OutputInTurn(execs, buffers), segments, objects)),
       verifier: {
         verify: (exec, signal) => verifyOutput({ hot: execs, segments, objects, newDigest }, exec, signal),

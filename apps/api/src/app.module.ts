@@ -7,11 +7,16 @@ import { FailedAuthentications } from './auth/failed-authentications.js';
 import { BulkLauncher } from './bulk/bulk-launcher.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { BulkService } from './bulk/bulk.service.js';
+import { CredentialsController } from './credentials/credentials.controller.js';
+import { CredentialsService } from './credentials/credentials.service.js';
 import { ExecInputController } from './execs/exec-input.controller.js';
 import { ExecInputService } from './execs/exec-input.service.js';
 import { ExecLauncher } from './execs/exec-launcher.js';
 import { ExecsController } from './execs/execs.controller.js';
 import { ExecsService } from './execs/execs.service.js';
+import { GitController } from './git/git.controller.js';
+import { GitLooksController } from './git/git-looks.controller.js';
+import { GitService } from './git/git.service.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
 import { AnswerInterceptor } from './http/answer.js';
@@ -60,6 +65,9 @@ export const CONTROLLERS: readonly Type[] = [
   VerificationController,
   OperationsController,
   BulkController,
+  GitController,
+  GitLooksController,
+  CredentialsController,
   HealthController,
   OpenApiController,
 ];
@@ -75,6 +83,8 @@ const SERVICES: readonly Provider[] = [
   OperationLauncher,
   BulkService,
   BulkLauncher,
+  GitService,
+  CredentialsService,
   InlineOutputReader,
   ExecReader,
   LiveFeeds,
@@ -124,6 +134,7 @@ function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logg
     { provide: tokens.OPERATION_STORE, useValue: ports.operations },
     { provide: tokens.EXEC_STORE, useValue: ports.execs },
     { provide: tokens.BULK_STORE, useValue: ports.bulks },
+    { provide: tokens.CREDENTIAL_STORE, useValue: ports.credentials },
     { provide: tokens.IDEMPOTENCY_STORE, useValue: ports.keys },
     { provide: tokens.OUTPUT_SOURCE, useValue: ports.output },
     { provide: tokens.OUTPUT_VERIFIER, useValue: ports.verifier },

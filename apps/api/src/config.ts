@@ -20,6 +20,8 @@ export const ConfigSchema = z.object({
   S3_SECRET_KEY: z.string().min(1),
   BERTH_BASE_IMAGE: z.string().min(1).max(255),
   BERTH_ADMIN_SECRET: z.string().min(SECRET_LENGTH_MIN),
+  BERTH_CREDENTIAL_KEYS: z.string().min(1).optional(),
+  BERTH_CREDENTIAL_KEYS_FILE: z.string().min(1).optional(),
   BERTH_API_HOST: z.string().min(1).default('127.0.0.1'),
   BERTH_API_PORT: z.coerce.number().int().min(0).max(PORT_MAX).default(3_000),
   BERTH_EXEC_WORKFLOW: z
@@ -45,6 +47,8 @@ export interface Config {
   };
   readonly baseImage: string;
   readonly adminSecret: string;
+  /** What stored secrets are sealed with, or the file that says so. */
+  readonly credentialKeys: { readonly text?: string | undefined; readonly file?: string | undefined };
   /** How old a live exec is when it gets a Workflow; 0 for each exec from its first moment. */
   readonly execWorkflow: { readonly afterMs: number };
   readonly idleStopSeconds: number | null;
@@ -85,6 +89,10 @@ function configFrom(values: z.infer<typeof ConfigSchema>): Config {
     }),
     baseImage: values.BERTH_BASE_IMAGE,
     adminSecret: values.BERTH_ADMIN_SECRET,
+    credentialKeys: Object.freeze({
+      text: values.BERTH_CREDENTIAL_KEYS,
+      file: values.BERTH_CREDENTIAL_KEYS_FILE,
+    }),
     execWorkflow: Object.freeze({ afterMs: afterMsOf(values.BERTH_EXEC_WORKFLOW) }),
     idleStopSeconds: values.BERTH_IDLE_STOP_SECONDS || null,
     host: values.BERTH_API_HOST,

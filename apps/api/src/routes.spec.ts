@@ -17,6 +17,13 @@ const BODIES: Readonly<Record<string, object>> = {
   'PATCH /v1/sandboxes/:sandboxId': {},
   'POST /v1/sandboxes/:sandboxId/execs': { command: 'true' },
   'POST /api/super/users/:userId/exec': { command: 'true' },
+  'POST /v1/sandboxes/:sandboxId/git/clone': { url: 'https://git.test/a.git', path: 'a' },
+  'POST /v1/sandboxes/:sandboxId/git/commit': { path: 'a', message: 'm' },
+  'POST /v1/sandboxes/:sandboxId/git/push': { path: 'a' },
+  'POST /v1/sandboxes/:sandboxId/git/commit-and-push': { path: 'a', message: 'm' },
+  'POST /v1/sandboxes/:sandboxId/git/pull': { path: 'a' },
+  'POST /v1/sandboxes/:sandboxId/git/branches': { path: 'a', branch: 'b', create: true },
+  'POST /v1/credentials': { owner: 'u1', host: 'git.test', secret: 's' },
   'POST /v1/execs/:execId/signal': { signal: 'SIGINT' },
   'POST /v1/execs/:execId/resize': { columns: 80, rows: 24 },
   'POST /v1/bulk-operations': { action: 'restart', selector: { owner: ['u1'] } },
@@ -26,7 +33,13 @@ const BODIES: Readonly<Record<string, object>> = {
 };
 
 /** Queries without which a route is not asked rightly. */
-const QUERIES: Readonly<Record<string, string>> = { 'PUT /v1/execs/:execId/stdin': '?offset=0' };
+const QUERIES: Readonly<Record<string, string>> = {
+  'PUT /v1/execs/:execId/stdin': '?offset=0',
+  'GET /v1/sandboxes/:sandboxId/git/status': '?path=a',
+  'GET /v1/sandboxes/:sandboxId/git/diff': '?path=a',
+  'GET /v1/sandboxes/:sandboxId/git/log': '?path=a',
+  'GET /v1/sandboxes/:sandboxId/git/branches': '?path=a',
+};
 
 describe('every route', () => {
   let world: MemoryWorld;
@@ -54,7 +67,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(38);
+    expect(routes.length).toBe(52);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {

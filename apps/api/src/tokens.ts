@@ -1,5 +1,6 @@
 import type {
   BulkStore,
+  CredentialStore,
   ExecStore,
   HostLink,
   HostStore,
@@ -24,6 +25,7 @@ export interface ApiPorts {
   readonly operations: OperationStore;
   readonly execs: ExecStore;
   readonly bulks: BulkStore;
+  readonly credentials: CredentialStore;
   readonly output: OutputSource;
   readonly verifier: OutputVerifier;
   readonly hosts: HostStore;
@@ -44,6 +46,7 @@ export const SANDBOX_STORE = Symbol('SandboxStore');
 export const OPERATION_STORE = Symbol('OperationStore');
 export const BULK_STORE = Symbol('BulkStore');
 export const EXEC_STORE = Symbol('ExecStore');
+export const CREDENTIAL_STORE = Symbol('CredentialStore');
 export const OUTPUT_SOURCE = Symbol('OutputSource');
 export const OUTPUT_VERIFIER = Symbol('OutputVerifier');
 export const HOST_STORE = Symbol('HostStore');

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -229,5 +232,50 @@ describe('berth exec with input', () => {
     ANSWERS['PUT /v1/execs/e-1/stdin?offset=5&eof=1'] = APPLIED;
     keys.end('345');
     expect((await berth('exec', 'stdin', 'e-1')).out).toBe('the input has come to byte 5\n');
+  });
+});
+
+describe('git and credentials', () => {
+  const OPERATION = {
+    id: 'o-1',
+    sandboxId: 's-1',
+    kind: 'git_push',
+    state: 'succeeded',
+    steps: [],
+    park: null,
+    result: { outcome: 'pushed' },
+    createdAt: '2026-01-01T00:00:00.000Z',
+    finishedAt: null,
+  };
+
+  test('sends what is to be done, and follows it to its result', async () => {
+    ANSWERS['POST /v1/sandboxes/s-1/git/commit-and-push'] = { status: 202, body: OPERATION };
+    ANSWERS['GET /v1/operations/o-1?wait=2'] = { status: 200, body: OPERATION };
+    const words = ['git', 'commit-and-push', 'p', '-s', 's-1', '-m', 'hello', '--credential', 'c-1'];
+    const { code, out } = await berth(...words, '--force-with-lease');
+    expect([code, out]).toEqual([0, expect.stringContaining('result     outcome: pushed')]);
+    expect(received[0]?.body).toEqual({
+      path: 'p',
+      message: 'hello',
+      credentialId: 'c-1',
+      force: 'with-lease',
+    });
+  });
+
+  test('reads a secret from a file, and never from the command line', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'berth-cli-')), 'token');
+    writeFileSync(file, 'token-1\n');
+    const body = {
+      id: 'c-1',
+      owner: 'u1',
+      host: 'git.test',
+      username: 'git',
+      createdAt: '2026-01-01T00:00:00.000Z',
+    };
+    ANSWERS['POST /v1/credentials'] = { status: 201, body };
+    const added = await berth('credential', 'add', '-o', 'u1', '--host', 'git.test', '--secret-file', file);
+    expect([added.code, added.out]).toEqual([0, expect.not.stringContaining('token-1')]);
+    expect(received[0]?.body).toEqual({ owner: 'u1', host: 'git.test', secret: 'token-1' });
+    expect((await berth('credential', 'add', '--host', 'git.test', '--secret', 'x')).code).toBe(2);
   });
 });

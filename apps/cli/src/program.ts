@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { ApiError } from './api/api-client.js';
+import { addCredentialCommands } from './commands/credential.command.js';
 import { addDoctorCommand } from './commands/doctor.command.js';
 import { addExecCommands } from './commands/exec.command.js';
+import { addGitCommands } from './commands/git.command.js';
 import { addOperationCommands } from './commands/operation.command.js';
 import { addSandboxCommands } from './commands/sandbox.command.js';
 import { Session, type GlobalFlags, type Process } from './commands/session.js';
@@ -35,6 +37,8 @@ export async function run(argv: readonly string[], process: Process): Promise<nu
   addExecCommands(program, session);
   addSandboxCommands(program, session);
   addOperationCommands(program, session);
+  addGitCommands(program, session);
+  addCredentialCommands(program, session);
   addDoctorCommand(program, session);
   try {
     await program.parseAsync([...own], { from: 'user' });

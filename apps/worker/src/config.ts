@@ -28,6 +28,16 @@ const schema = z.object({
   BERTH_BASE_IMAGE: z.string().min(1),
   BERTH_CONTAINER_RUNTIME: z.string().min(1).optional(),
   BERTH_ADMIN_SECRET: z.string().min(16),
+  BERTH_CREDENTIAL_KEYS: z.string().min(1).optional(),
+  BERTH_CREDENTIAL_KEYS_FILE: z.string().min(1).optional(),
+  /** Networks in which remotes may be although they are not public: `10.1.0.0/16,192.168.7.0/24`. */
+  BERTH_GIT_ALLOWED_NETWORKS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((one) => (one.trim() === '' ? [] : [one.trim()])))
+    .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()]))),
+  /** Certificates in PEM that are trusted for remotes, instead of those of the sandbox's image. */
+  BERTH_GIT_CA_FILE: z.string().min(1).optional(),
   BERTH_STREAM_ADDRESS: z.string().min(1).default('127.0.0.1'),
   BERTH_STREAM_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   BERTH_WORKER_HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),

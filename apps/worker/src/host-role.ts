@@ -1,13 +1,16 @@
+import { readFileSync } from 'node:fs';
 import {
   createExecActivities,
+  createGitActivities,
   createHostActivities,
   ExecInput,
   ExecSupervisor,
+  GitLooks,
   HostPresence,
   SandboxObserver,
 } from '#activities';
 import type { Logger } from 'pino';
-import { hostId as parseHostId } from '#domain';
+import { hostId as parseHostId, type HostServices } from '#domain';
 import { DockerEngine } from '#docker';
 import { StreamServer } from '#stream';
 import { V8Buffers } from '#v8';
@@ -20,7 +23,7 @@ const HEAP_GROWTH_PERCENT = 100;
 
 /** The parts of a machine with a Docker engine: its Activities, and what goes on in the background. */
 export interface HostRole {
-  readonly activities: ReturnType<typeof createHostActivities>;
+  readonly activities: ReturnType<typeof createHostActivities> & ReturnType<typeof createGitActivities>;
   readonly execActivities: ReturnType<typeof createExecActivities>;
   /** Adopts live execs and begins to watch the engine. */
   start(): Promise<void>;
@@ -48,7 +51,6 @@ export function createHostRole(
     { execs, sandboxes, engine, signaller: runs, buffers: new V8Buffers(HEAP_GROWTH_PERCENT), log },
     hostId,
   );
-  const input = new ExecInput({ execs, engine });
   let stream: StreamServer | undefined;
   let presence: HostPresence | undefined;
   const observer = new SandboxObserver(
@@ -62,7 +64,10 @@ export function createHostRole(
     hostId,
   );
   return {
-    activities: createHostActivities({ sandboxes, operations, execs, engine, supervisor, wake, log }, hostId),
+    activities: {
+      ...createHostActivities({ sandboxes, operations, execs, engine, supervisor, wake, log }, hostId),
+      ...createGitActivities({ ...stores, engine, log, settings: gitSettingsOf(config) }),
+    },
     execActivities: createExecActivities({ execs, supervisor }, hostId),
     async start() {
       const adopted = await supervisor.adopt();
@@ -70,13 +75,11 @@ export function createHostRole(
         address: config.BERTH_STREAM_ADDRESS,
         port: config.BERTH_STREAM_PORT,
         adminSecret: config.BERTH_ADMIN_SECRET,
-        services: {
-          hurry: (ids) => supervisor.hurry(ids),
-          writeStdin: (id, piece) => input.writeStdin(id, piece),
-          signal: (id, signal) => input.signal(id, signal),
-          resize: (id, resize) => input.resize(id, resize),
-          watchCommitted: (id, watcher) => supervisor.watchCommitted(id, watcher),
-        },
+        services: servicesOf(
+          supervisor,
+          new ExecInput({ execs, engine }),
+          new GitLooks({ sandboxes, engine, log }),
+        ),
         log,
       });
       presence = new HostPresence({ hosts, engine, log }, hostId, stream.address);
@@ -92,4 +95,21 @@ export function createHostRole(
       await engine.close();
     },
   };
+}
+
+/** What the API may ask of this host at once. */
+function servicesOf(supervisor: ExecSupervisor, input: ExecInput, looks: GitLooks): HostServices {
+  return {
+    hurry: (ids) => supervisor.hurry(ids),
+    writeStdin: (id, piece) => input.writeStdin(id, piece),
+    signal: (id, signal) => input.signal(id, signal),
+    resize: (id, resize) => input.resize(id, resize),
+    git: (id, request) => looks.look(id, request),
+    watchCommitted: (id, watcher) => supervisor.watchCommitted(id, watcher),
+  };
+}
+
+function gitSettingsOf(config: WorkerConfig) {
+  const { BERTH_GIT_CA_FILE: file, BERTH_GIT_ALLOWED_NETWORKS: allowedNetworks } = config;
+  return { allowedNetworks, certificates: file === undefined ? '' : readFileSync(file, 'utf8') };
 }

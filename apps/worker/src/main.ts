@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Runtime } from '@temporalio/worker';
+import { SealingKeys } from '#postgres';
 import { ensureSchedules, TemporalConnection, TemporalWorkflowRuns } from '#temporal';
 import { ConfigError, readConfig, type WorkerConfig } from './config.js';
 import { createControlRole } from './control-role.js';
@@ -20,7 +21,11 @@ async function run(config: WorkerConfig): Promise<void> {
   const asked = stopRequested();
 
   const database = await connectDatabase(config.DATABASE_URL, 'berth-worker', log);
-  const stores = createStores(database, log);
+  const keys = SealingKeys.of({
+    text: config.BERTH_CREDENTIAL_KEYS,
+    file: config.BERTH_CREDENTIAL_KEYS_FILE,
+  });
+  const stores = createStores(database, keys, log);
   const temporal = TemporalConnection.open({
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import {
   PostgresBulkStore,
+  PostgresCredentialStore,
   PostgresExecStore,
   PostgresHostStore,
   PostgresOperationStore,
@@ -12,9 +13,10 @@ import {
   PostgresSweepStore,
   PostgresWakeSender,
   type Database,
+  type SealingKeys,
 } from '#postgres';
 
-export function createStores(database: Database, log: Logger) {
+export function createStores(database: Database, keys: SealingKeys, log: Logger) {
   const wake = new PostgresWakeSender(database, (error) =>
     log.warn({ err: error }, 'A wake-up was not sent.'),
   );
@@ -23,6 +25,7 @@ export function createStores(database: Database, log: Logger) {
     operations: new PostgresOperationStore(database),
     execs: new PostgresExecStore(database, wake),
     bulks: new PostgresBulkStore(database),
+    credentials: new PostgresCredentialStore(database, keys),
     hosts: new PostgresHostStore(database),
     segments: new PostgresSegmentStore(database),
     sealing: new PostgresSealingStore(database),

@@ -67,6 +67,16 @@ export interface HostActivities {
   cancelExec(input: ExecRef): Promise<void>;
 }
 
+/** On `host.{hostId}`, too: what is done with a repository in a sandbox that runs. */
+export interface GitActivities {
+  cloneRepository(input: StepInput): Promise<void>;
+  commitChanges(input: StepInput): Promise<void>;
+  pushBranch(input: StepInput): Promise<void>;
+  pullBranch(input: StepInput): Promise<void>;
+  /** Ends what still works for the operation in the sandbox, and removes what it has not finished. */
+  discardGit(input: StepInput): Promise<void>;
+}
+
 export type ExecEnded = Extract<RunExecResult, { kind: 'ended' }>;
 
 /** On `control`. */
@@ -83,6 +93,7 @@ export interface ControlActivities {
   openQueue(input: StepInput): Promise<void>;
   recordStopped(input: StepInput): Promise<void>;
   recordDeleted(input: StepInput): Promise<void>;
+  recordGit(input: StepInput): Promise<void>;
   /**
    * Not parked is what has ended already: another may hold the sandbox, and this run has nothing more to do. Runs of
    * earlier versions have no answer in their history.

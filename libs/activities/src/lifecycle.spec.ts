@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  OPERATION_KINDS,
+  LIFECYCLE_KINDS,
   operationId,
   planOperation,
   type Operation,
-  type OperationKind,
   type Park,
   type StepName,
 } from '#domain';
@@ -19,9 +18,11 @@ beforeEach(async () => {
   await life.makeSandbox();
 });
 
-const stepsOf = (kind: OperationKind): StepName[] => planOperation(kind, {}).map(({ step }) => step);
+type LifecycleKind = (typeof LIFECYCLE_KINDS)[number];
 
-async function run(kind: OperationKind, times = 1): Promise<Operation> {
+const stepsOf = (kind: LifecycleKind): StepName[] => planOperation(kind, {}).map(({ step }) => step);
+
+async function run(kind: LifecycleKind, times = 1): Promise<Operation> {
   const operation = await life.request(kind);
   for (const step of stepsOf(kind)) {
     for (let time = 1; time <= times; time++) await life.attempt(step, operation);
@@ -30,7 +31,7 @@ async function run(kind: OperationKind, times = 1): Promise<Operation> {
 }
 
 const AFTER: Record<
-  OperationKind,
+  LifecycleKind,
   { state: string; containers: number; volumes: number; generation: number }
 > = {
   start: { state: 'running', containers: 1, volumes: 1, generation: 1 },
@@ -39,7 +40,7 @@ const AFTER: Record<
   delete: { state: 'deleted', containers: 0, volumes: 0, generation: 1 },
 };
 
-function expectAfter(kind: OperationKind): void {
+function expectAfter(kind: LifecycleKind): void {
   const { engine, sandbox } = life;
   expect({
     state: sandbox.observedState,
@@ -50,7 +51,7 @@ function expectAfter(kind: OperationKind): void {
 }
 
 describe('the steps of an operation', () => {
-  it.each(OPERATION_KINDS)('of kind %s have the same effect when each is taken twice', async (kind) => {
+  it.each(LIFECYCLE_KINDS)('of kind %s have the same effect when each is taken twice', async (kind) => {
     if (kind !== 'start') await run('start');
     const operation = await run(kind, 2);
     expect(operation).toMatchObject({ state: 'succeeded', failure: null });
@@ -83,7 +84,7 @@ describe('the steps of an operation', () => {
     expectAfter(kind);
   });
 
-  it.each(OPERATION_KINDS)('of kind %s touch nothing once the operation has ended', async (kind) => {
+  it.each(LIFECYCLE_KINDS)('of kind %s touch nothing once the operation has ended', async (kind) => {
     if (kind !== 'start') await run('start');
     const operation = await life.request(kind);
     await life.world.operations.move(operation.id, ['pending'], 'canceled');
@@ -115,7 +116,7 @@ describe('the steps of an operation', () => {
 });
 
 describe('the undoing of an operation', () => {
-  async function begun(kind: OperationKind, last: StepName): Promise<Operation> {
+  async function begun(kind: LifecycleKind, last: StepName): Promise<Operation> {
     const operation = await life.request(kind);
     for (const step of stepsOf(kind)) {
       await life.attempt(step, operation);

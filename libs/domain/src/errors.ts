@@ -33,6 +33,17 @@ export const ERROR_CODES = [
   'host_lost',
   'disk_pressure',
   'failure_budget_spent',
+  'git_non_fast_forward',
+  'git_remote_rejected',
+  'git_auth_failed',
+  'git_not_found',
+  'git_network',
+  'git_address_refused',
+  'git_busy',
+  'git_path_occupied',
+  'git_no_repository',
+  'git_invalid',
+  'git_failed',
   'internal',
 ] as const;
 
@@ -46,6 +57,8 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'queue_full',
   'stdin_full',
   'disk_pressure',
+  'git_network',
+  'git_busy',
 ]);
 
 export type Dependency = 'postgres' | 'temporal' | 'docker' | 's3' | 'host';

@@ -12,6 +12,7 @@ export type ExecId = Branded<'ExecId'>;
 export type OperationId = Branded<'OperationId'>;
 export type BulkId = Branded<'BulkId'>;
 export type HostId = Branded<'HostId'>;
+export type CredentialId = Branded<'CredentialId'>;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Names that people choose: owners, tenants, hosts, sandbox names. No slash, no leading dot, so they are safe in a label or a path. */
@@ -31,12 +32,15 @@ export const parseSandboxId = (value: string): SandboxId | undefined => uuidOf<S
 export const parseExecId = (value: string): ExecId | undefined => uuidOf<ExecId>(value);
 export const parseOperationId = (value: string): OperationId | undefined => uuidOf<OperationId>(value);
 export const parseBulkId = (value: string): BulkId | undefined => uuidOf<BulkId>(value);
+export const parseCredentialId = (value: string): CredentialId | undefined => uuidOf<CredentialId>(value);
 
 export const sandboxId = (value: string): SandboxId => required(parseSandboxId(value), 'sandbox id', value);
 export const execId = (value: string): ExecId => required(parseExecId(value), 'exec id', value);
 export const operationId = (value: string): OperationId =>
   required(parseOperationId(value), 'operation id', value);
 export const bulkId = (value: string): BulkId => required(parseBulkId(value), 'bulk id', value);
+export const credentialId = (value: string): CredentialId =>
+  required(parseCredentialId(value), 'credential id', value);
 export const tenantId = (value: string): TenantId => required(nameOf<TenantId>(value), 'tenant id', value);
 export const ownerId = (value: string): OwnerId => required(nameOf<OwnerId>(value), 'owner id', value);
 export const hostId = (value: string): HostId => required(nameOf<HostId>(value), 'host id', value);

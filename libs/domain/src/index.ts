@@ -7,6 +7,7 @@ export { DomainError, ERROR_CODES, failureFrom, isAway, isDomainError } from './
 export type { Dependency, DomainErrorOptions, ErrorCode, Failure, StartFailureCode } from './errors.js';
 export {
   bulkId,
+  credentialId,
   execId,
   hostId,
   isName,
@@ -15,6 +16,7 @@ export {
   operationId,
   ownerId,
   parseBulkId,
+  parseCredentialId,
   parseExecId,
   parseOperationId,
   parseSandboxId,
@@ -28,8 +30,29 @@ export { EXEC_ACTIONS, EXEC_TRANSITIONS } from './exec.states.js';
 export type { ExecAction, ExecState } from './exec.states.js';
 export { SANDBOX_ACTIONS, SANDBOX_TRANSITIONS } from './sandbox.states.js';
 export type { SandboxAction, SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
-export { OPERATION_ACTIONS, OPERATION_KINDS, OPERATION_TRANSITIONS } from './operation.states.js';
-export type { OperationAction, OperationKind, OperationState } from './operation.states.js';
+export {
+  GIT_KINDS,
+  isGitKind,
+  LIFECYCLE_KINDS,
+  OPERATION_ACTIONS,
+  OPERATION_KINDS,
+  OPERATION_TRANSITIONS,
+} from './operation.states.js';
+export type { GitKind, OperationAction, OperationKind, OperationState } from './operation.states.js';
+export type { Credential, CredentialId, NewCredential } from './credential.js';
+export {
+  gitHostOf,
+  isCommitId,
+  isGitName,
+  isGitRevision,
+  isPersonText,
+  isTreePath,
+  isWorkingTree,
+  refuseGitUrl,
+} from './git/git.request.js';
+export type { GitAuthor, GitOptions } from './git/git.request.js';
+export { GIT_OUTCOMES, gitFailureOf, gitOutcomeOf, gitProgressOf, gitResultOf } from './git/git.outcome.js';
+export type { GitOutcome, GitProgress, GitResult } from './git/git.outcome.js';
 export { canceledBeforeStartEnd, endFromExitRecord, lostEnd, notStartedEnd, oomKilledEnd } from './exec.js';
 export type { Exec, ExecEnd, ExecEvidence, ExecRequest } from './exec.js';
 export { SENDABLE_SIGNALS, takesInput } from './exec-input.js';
@@ -47,7 +70,7 @@ export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox
 export { observe, observedStateOf, planContainer } from './sandbox.plan.js';
 export type { ContainerPlan, Observation } from './sandbox.plan.js';
 export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
-export { stepBegun, stepEnded } from './operation.js';
+export { stepBegun, stepEnded, stepProgressed } from './operation.js';
 export type {
   Operation,
   OperationOptions,
@@ -121,10 +144,6 @@ export type {
   Ensured,
   ExecListQuery,
   ExecStore,
-  HostRow,
-  HostStore,
-  IdempotencyKey,
-  IdempotencyStore,
   NewExec,
   NewOperation,
   OperationRequest,
@@ -136,6 +155,9 @@ export type {
   SandboxWithStart,
 } from './ports/stores.port.js';
 export type { StrandedSandbox, SweepRow, SweepStore } from './ports/sweep-store.port.js';
+export type { CredentialStore } from './ports/credential-store.port.js';
+export type { HostRow, HostStore } from './ports/host-store.port.js';
+export type { IdempotencyKey, IdempotencyStore } from './ports/idempotency-store.port.js';
 export type { Topic, WakeReceiver, WakeSender } from './ports/wake.port.js';
 export type {
   ContainerEngine,
@@ -216,4 +238,11 @@ export type {
   VerifyPorts,
 } from './output/verify-output.js';
 export type { Digest, VerifiedStream } from './output/frame-walk.js';
-export type { CommittedWatcher, HostLink, HostServices } from './ports/host-link.port.js';
+export { GIT_LOOK_ACTIONS } from './ports/host-link.port.js';
+export type {
+  CommittedWatcher,
+  GitLook,
+  GitLookAction,
+  HostLink,
+  HostServices,
+} from './ports/host-link.port.js';

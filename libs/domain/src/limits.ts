@@ -71,6 +71,30 @@ export const BULK_PAGE_ITEMS = 250;
 /** How long a run that is to be continued waits for what it has begun. */
 export const BULK_DRAIN_MS_MAX = 60 * SECOND_MS;
 export const BULK_DRY_RUN_SHOWN_MAX = 1_000;
+export const GIT_URL_LENGTH_MAX = 2_048;
+export const GIT_NAME_LENGTH_MAX = 200;
+export const GIT_PERSON_LENGTH_MAX = 200;
+export const GIT_MESSAGE_LENGTH_MAX = 32 * KIB;
+export const GIT_PATHS_MAX = 1_000;
+export const GIT_DEPTH_MAX = 1_000_000;
+/** Of one text that git or its remote has written, on a row. */
+export const GIT_TEXT_LENGTH_MAX = 3_000;
+/** All that one run of the program writes, percentages and all. */
+export const GIT_OUTPUT_BYTES_MAX = 8 * MIB;
+/** One line of it: the longest is a difference, with its escapes. */
+export const GIT_LINE_BYTES_MAX = 2 * MIB;
+export const GIT_RUN_MS_MAX = 4 * 3_600 * SECOND_MS;
+export const GIT_LOOK_MS_MAX = 30 * SECOND_MS;
+export const GIT_LOOK_ANSWER_BYTES_MAX = 2 * MIB;
+export const GIT_LOG_ENTRIES_MAX = 200;
+/** Each try of a step is one run: more than parks and attempts allow. */
+export const GIT_RUNS_PER_STEP_MAX = 100;
+export const GIT_PROGRESS_PAUSE_MS = 1 * SECOND_MS;
+export const CREDENTIAL_SECRET_LENGTH_MAX = 8 * KIB;
+export const CREDENTIAL_USERNAME_LENGTH_MAX = 255;
+export const CREDENTIALS_PER_OWNER_MAX = 1_000;
+/** A credential of an operation that nobody knows any more: its request has failed between the two. */
+export const CREDENTIAL_LEFT_AFTER_MS = 10 * 60 * SECOND_MS;
 
 /** The first automatic restart waits this long, each further one in the window longer by the factor. */
 export const RESTART_BACKOFF_MS = 1 * SECOND_MS;

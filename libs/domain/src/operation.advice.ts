@@ -22,6 +22,14 @@ const CHECK_BY_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
   host_lost: 'Whether the worker of the host runs and reaches Temporal; nothing is done elsewhere meanwhile.',
   image_missing: '`docker image ls` on the host. Import the image, or retry with `{"image": "…"}`.',
   disk_pressure: 'Free space on the host: `df -h`, `docker system df`.',
+  git_auth_failed:
+    'The credential: `berth credential list`. Retry with `{"credentialId": "…"}` of one that the remote takes.',
+  git_not_found: 'The address of the remote in the repository, and whether the credential may see it.',
+  git_non_fast_forward: 'What the remote has: `berth git pull`. Then retry, or retry with `{"branch": "…"}`.',
+  git_remote_rejected: 'What the hooks of the remote said above.',
+  git_network: 'Whether the sandbox reaches the remote, and whether its certificate is trusted.',
+  git_address_refused: 'BERTH_GIT_ALLOWED_NETWORKS of the worker, if the remote is meant to be there.',
+  git_busy: 'What else works in the repository: `ps` in the sandbox.',
   internal: 'The log of the worker at the time of the failure.',
 };
 
@@ -41,6 +49,11 @@ const CHECK_BY_STEP: Readonly<Record<StepName, string>> = {
   open_queue: 'Whether Postgres and Temporal answer.',
   remove_containers: '`docker ps -a` for the containers of this sandbox: what keeps them?',
   remove_storage: 'Which container still uses the volumes: `docker ps -a --filter volume=…`.',
+  clone_repository: 'The words of git above.',
+  commit_changes: 'The words of git above: `berth git status`.',
+  push_branch: 'The words of git above: `berth git status`.',
+  pull_branch: 'The words of git above: `berth git status`.',
+  record_git: 'Whether Postgres answers.',
   record_deleted: 'Whether Postgres answers.',
 };
 

@@ -1,3 +1,6 @@
+import type { CredentialId } from './credential.js';
+import { isGitName } from './git/git.request.js';
+import { isUuid } from './ids.js';
 import type { StepName } from './operation.plan.js';
 import { TIERS, type TierName } from './sandbox.js';
 
@@ -5,13 +8,24 @@ import { TIERS, type TierName } from './sandbox.js';
 export interface Correction {
   readonly image?: string;
   readonly tier?: TierName;
+  /** For a git operation: what the remote knows it by from now on. */
+  readonly credentialId?: CredentialId;
+  readonly branch?: string;
 }
 
 /** An image reference as Docker takes it. It cannot begin with a dash, and it names no scheme. */
 export const IMAGE_PATTERN = /^[a-z0-9][a-zA-Z0-9._:/@-]{0,254}$/;
 
+const CONTAINER: readonly (keyof Correction)[] = ['image', 'tier'];
+
 /** Later steps find the container made, so a correction would have no effect on them. */
-const CORRECTABLE: ReadonlySet<StepName> = new Set(['prepare_storage', 'create_container']);
+const CORRECTABLE: Readonly<Partial<Record<StepName, readonly (keyof Correction)[]>>> = {
+  prepare_storage: CONTAINER,
+  create_container: CONTAINER,
+  clone_repository: ['credentialId'],
+  push_branch: ['credentialId', 'branch'],
+  pull_branch: ['credentialId', 'branch'],
+};
 
 /**
  * What a signal says in `input`, which comes from outside and past our API. Undefined where it makes no sense: then the
@@ -20,14 +34,24 @@ const CORRECTABLE: ReadonlySet<StepName> = new Set(['prepare_storage', 'create_c
 export function correctionOf(step: string, input: unknown): Correction | undefined {
   if (input === undefined || input === null) return {};
   if (typeof input !== 'object' || Array.isArray(input)) return undefined;
-  const members = Object.entries(input);
-  const correctable: ReadonlySet<string> = CORRECTABLE;
-  if (members.length > 0 && !correctable.has(step)) return undefined;
-  return members.every(([name, value]) => isCorrect(name, value)) ? { ...input } : undefined;
+  const correctable: Readonly<Record<string, readonly string[] | undefined>> = CORRECTABLE;
+  const known = (Object.hasOwn(CORRECTABLE, step) ? correctable[step] : undefined) ?? [];
+  const isSensible = Object.entries(input).every(
+    ([name, value]) => known.includes(name) && isCorrect(name, value),
+  );
+  return isSensible ? { ...input } : undefined;
 }
 
 function isCorrect(name: string, value: unknown): boolean {
   if (typeof value !== 'string') return false;
-  if (name === 'image') return IMAGE_PATTERN.test(value);
-  return name === 'tier' && Object.hasOwn(TIERS, value);
+  switch (name as keyof Correction) {
+    case 'image':
+      return IMAGE_PATTERN.test(value);
+    case 'tier':
+      return Object.hasOwn(TIERS, value);
+    case 'credentialId':
+      return isUuid(value);
+    case 'branch':
+      return isGitName(value);
+  }
 }

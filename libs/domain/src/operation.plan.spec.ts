@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   ERROR_CODES,
+  GIT_KINDS,
+  LIFECYCLE_KINDS,
   OPERATION_KINDS,
   OPERATION_PLANS,
   parkAdvice,
@@ -42,9 +44,15 @@ describe('the plan of an operation', () => {
 });
 
 describe('what is left to undo', () => {
-  it.each(OPERATION_KINDS)('after the first step of a %s ends with a look at the engine', (kind) => {
+  it.each(LIFECYCLE_KINDS)('after the first step of a %s ends with a look at the engine', (kind) => {
     for (let begun = 1; begun <= planOperation(kind, {}).length; begun++) {
       expect(undosOf(planOperation(kind, {}), begun).at(-1)).toBe('observe_container');
+    }
+  });
+
+  it.each(GIT_KINDS)('of a %s is only what it has begun in the sandbox', (kind) => {
+    for (let begun = 1; begun <= planOperation(kind, {}).length; begun++) {
+      expect(undosOf(planOperation(kind, {}), begun)).toEqual(['discard_git']);
     }
   });
 

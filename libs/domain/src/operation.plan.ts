@@ -6,7 +6,9 @@ export type Undo =
   /** The container of the operation's generation goes; what ran in it is ended by its runner. */
   | 'discard_container'
   /** Writes what the engine shows, lets the queue go on where the sandbox runs, and makes the owner's wish agree with it. */
-  | 'observe_container';
+  | 'observe_container'
+  /** What still works for the operation in the sandbox is ended, and what it has not finished there goes. */
+  | 'discard_git';
 
 interface Planned {
   readonly step: string;
@@ -41,6 +43,12 @@ const REMOVING = [
   { step: 'record_deleted', undo: null },
 ] as const satisfies readonly Planned[];
 
+/** Ends a git operation; the credential that came with its request goes with it. */
+const RECORD_GIT = { step: 'record_git', undo: null } as const satisfies Planned;
+const COMMIT = { step: 'commit_changes', undo: 'discard_git' } as const satisfies Planned;
+/** A commit stays when its push is given up. */
+const PUSH = { step: 'push_branch', undo: 'discard_git' } as const satisfies Planned;
+
 /**
  * The steps of each operation in order, each beside what undoes it. The Workflows run these lists, the rows and the UI show
  * them. A run that is given up undoes the steps that it began, the last one first.
@@ -50,6 +58,11 @@ export const OPERATION_PLANS = {
   stop: [HOLD, ...ENDING, { step: 'record_stopped', undo: null }],
   restart: [HOLD, ...ENDING, ...STARTING],
   delete: [HOLD, { step: 'withdraw_execs', undo: null }, ...ENDING, ...REMOVING],
+  git_clone: [{ step: 'clone_repository', undo: 'discard_git' }, RECORD_GIT],
+  git_commit: [COMMIT, RECORD_GIT],
+  git_push: [PUSH, RECORD_GIT],
+  git_pull: [{ step: 'pull_branch', undo: 'discard_git' }, RECORD_GIT],
+  git_commit_and_push: [COMMIT, PUSH, RECORD_GIT],
 } as const satisfies Readonly<Record<OperationKind, readonly Planned[]>>;
 
 export type StepName = (typeof OPERATION_PLANS)[OperationKind][number]['step'];

@@ -2,6 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import {
   decideNeed,
   decideRequest,
+  GIT_KINDS,
+  isGitKind,
+  LIFECYCLE_KINDS,
   OPERATION_KINDS,
   OPERATION_TRANSITIONS,
   liveStates,
@@ -14,6 +17,8 @@ import {
   type SandboxObservedState,
 } from './index.js';
 
+type LifecycleKind = (typeof LIFECYCLE_KINDS)[number];
+
 const OBSERVED = Object.keys(SANDBOX_TRANSITIONS) as SandboxObservedState[];
 const LIVE = liveStates(OPERATION_TRANSITIONS);
 const held = (kind: OperationKind, state: OperationState, options: OperationOptions = {}) => ({
@@ -25,7 +30,7 @@ const asked = (kind: OperationKind, options: OperationOptions = {}) => ({ kind, 
 
 describe('a request for an operation', () => {
   it('on a sandbox that nothing holds is the whole table', () => {
-    const table: Record<SandboxObservedState, Record<OperationKind, RequestDecision>> = {
+    const table: Record<SandboxObservedState, Record<LifecycleKind, RequestDecision>> = {
       none: { start: 'create', stop: 'nothing', restart: 'create', delete: 'create' },
       starting: { start: 'not_allowed', stop: 'create', restart: 'create', delete: 'create' },
       running: { start: 'nothing', stop: 'create', restart: 'create', delete: 'create' },
@@ -36,7 +41,7 @@ describe('a request for an operation', () => {
       deleted: { start: 'deleted', stop: 'deleted', restart: 'deleted', delete: 'nothing' },
     };
     for (const observedState of OBSERVED) {
-      for (const kind of OPERATION_KINDS) {
+      for (const kind of LIFECYCLE_KINDS) {
         const decided = decideRequest({ observedState }, undefined, asked(kind));
         expect([observedState, kind, decided]).toEqual([observedState, kind, table[observedState][kind]]);
       }
@@ -71,12 +76,34 @@ describe('a request for an operation', () => {
     }
   });
 
-  it('takes over from another run only as a stop or a delete, and only while that is parked', () => {
+  it('of git is created where the sandbox runs, and nowhere else', () => {
+    for (const observedState of OBSERVED) {
+      for (const kind of GIT_KINDS) {
+        const allowed = observedState === 'deleted' ? 'deleted' : 'not_allowed';
+        const decided = decideRequest({ observedState }, undefined, asked(kind));
+        expect([observedState, decided]).toEqual([
+          observedState,
+          observedState === 'running' ? 'create' : allowed,
+        ]);
+      }
+    }
+  });
+
+  it('of git is the same one only where it says the same', () => {
+    const live = held('git_commit', 'running', { git: { path: '/workspace/a', message: 'm' } });
+    const decide = (options: OperationOptions) =>
+      decideRequest({ observedState: 'running' }, live, asked('git_commit', options));
+    expect(decide({ git: { message: 'm', path: '/workspace/a' } })).toBe('join');
+    expect(decide({ git: { message: 'n', path: '/workspace/a' } })).toBe('in_progress');
+  });
+
+  it('takes over from another run only as a stop or a delete, from one of git also as a start or a restart, and only while that is parked', () => {
     for (const live of OPERATION_KINDS) {
       for (const state of LIVE) {
         for (const kind of OPERATION_KINDS.filter((one) => one !== live)) {
           const decided = decideRequest({ observedState: 'starting' }, held(live, state), asked(kind));
-          const mayTake = state === 'parked' && (kind === 'stop' || kind === 'delete');
+          const mayEnd = isGitKind(live) ? !isGitKind(kind) : kind === 'stop' || kind === 'delete';
+          const mayTake = state === 'parked' && mayEnd;
           expect([live, state, kind, decided]).toEqual([
             live,
             state,

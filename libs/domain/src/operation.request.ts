@@ -1,5 +1,5 @@
 import type { Operation, OperationOptions } from './operation.js';
-import type { OperationKind } from './operation.states.js';
+import { isGitKind, type OperationKind } from './operation.states.js';
 import { needsStart, type Sandbox } from './sandbox.js';
 import { SANDBOX_ACTIONS, type SandboxDesiredState, type SandboxObservedState } from './sandbox.states.js';
 
@@ -18,32 +18,33 @@ export interface AskedOperation {
 type Holder = Pick<Operation, 'kind' | 'state' | 'options'>;
 type Held = Pick<Sandbox, 'observedState'>;
 
-/** What has stuck must not keep anybody from ending it. */
-const TAKES_OVER: Readonly<Record<OperationKind, boolean>> = {
-  start: false,
-  stop: true,
-  restart: false,
-  delete: true,
-};
+interface Manner {
+  /** What has stuck must not keep anybody from ending it. */
+  readonly takesOver: boolean;
+  /** Afterwards the sandbox runs, so whoever needs it running waits for it. */
+  readonly endsRunning: boolean;
+  /** What the owner of the sandbox wants from the moment of the request on. */
+  readonly desiredAfter: SandboxDesiredState;
+}
 
-/** After these the sandbox runs, so whoever needs it running waits for them. */
-const ENDS_RUNNING: Readonly<Record<OperationKind, boolean>> = {
-  start: true,
-  stop: false,
-  restart: true,
-  delete: false,
-};
+/** It works in a sandbox that runs, and leaves it so. */
+const BESIDE: Manner = { takesOver: false, endsRunning: false, desiredAfter: 'running' };
 
-const DESIRED_AFTER: Readonly<Record<OperationKind, SandboxDesiredState>> = {
-  start: 'running',
-  stop: 'stopped',
-  restart: 'running',
-  delete: 'deleted',
+const MANNERS: Readonly<Record<OperationKind, Manner>> = {
+  start: { takesOver: false, endsRunning: true, desiredAfter: 'running' },
+  stop: { takesOver: true, endsRunning: false, desiredAfter: 'stopped' },
+  restart: { takesOver: false, endsRunning: true, desiredAfter: 'running' },
+  delete: { takesOver: true, endsRunning: false, desiredAfter: 'deleted' },
+  git_clone: BESIDE,
+  git_commit: BESIDE,
+  git_push: BESIDE,
+  git_pull: BESIDE,
+  git_commit_and_push: BESIDE,
 };
 
 /** What the owner of the sandbox wants from the moment of the request on. One that is stopped as idle is still wanted. */
 export function desiredAfter({ kind, options }: AskedOperation): SandboxDesiredState {
-  return options.because === 'idle' ? 'running' : DESIRED_AFTER[kind];
+  return options.because === 'idle' ? 'running' : MANNERS[kind].desiredAfter;
 }
 
 /** What its owner is taken to want when an operation has been given up: that it stays as it is. */
@@ -62,9 +63,7 @@ export function decideRequest(
   if (observedState === 'deleted') return asked.kind === 'delete' ? 'nothing' : 'deleted';
   if (live !== undefined) {
     if (live.kind === asked.kind && sameOptions(live.options, asked.options)) return 'join';
-    return live.state === 'parked' && TAKES_OVER[asked.kind] && live.kind !== asked.kind
-      ? 'take_over'
-      : 'in_progress';
+    return mayTakeOver(live, asked.kind) ? 'take_over' : 'in_progress';
   }
   if (isSo(asked.kind, observedState)) return 'nothing';
   return SANDBOX_ACTIONS[observedState].includes(asked.kind) ? 'create' : 'not_allowed';
@@ -75,8 +74,16 @@ export function decideNeed({ observedState }: Held, live: Holder | undefined): R
   if (observedState === 'deleted') return 'deleted';
   // The sweep starts it again for what came in while it was being stopped as idle.
   if (live?.options.because === 'idle') return 'nothing';
-  if (live !== undefined) return ENDS_RUNNING[live.kind] ? 'join' : 'in_progress';
-  return needsStart({ observedState }) ? 'create' : 'nothing';
+  if (live === undefined) return needsStart({ observedState }) ? 'create' : 'nothing';
+  if (!isGitKind(live.kind)) return MANNERS[live.kind].endsRunning ? 'join' : 'in_progress';
+  if (!needsStart({ observedState })) return 'nothing';
+  return mayTakeOver(live, 'start') ? 'take_over' : 'in_progress';
+}
+
+/** A parked git operation holds nothing of the container, so whatever brings that up, down or away comes before it. */
+function mayTakeOver(live: Holder, kind: OperationKind): boolean {
+  if (live.state !== 'parked' || live.kind === kind) return false;
+  return MANNERS[kind].takesOver || (isGitKind(live.kind) && !isGitKind(kind));
 }
 
 function isSo(kind: OperationKind, observedState: Sandbox['observedState']): boolean {
@@ -85,5 +92,12 @@ function isSo(kind: OperationKind, observedState: Sandbox['observedState']): boo
 }
 
 function sameOptions(one: OperationOptions, other: OperationOptions): boolean {
-  return (one.running ?? 'end') === (other.running ?? 'end') && one.waitSeconds === other.waitSeconds;
+  const isSame = (one.running ?? 'end') === (other.running ?? 'end') && one.waitSeconds === other.waitSeconds;
+  return isSame && textOf(one.git) === textOf(other.git);
+}
+
+/** The same for the same members, in whatever order they come. */
+function textOf(git: OperationOptions['git']): string {
+  const members = Object.entries(git ?? {}).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify(members);
 }

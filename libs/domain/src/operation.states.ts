@@ -23,5 +23,17 @@ export const OPERATION_ACTIONS: ActionTable<OperationState, OperationAction> = {
   canceled: [],
 };
 
-export const OPERATION_KINDS = ['start', 'stop', 'restart', 'delete'] as const;
+/** They work in a sandbox that runs, beside its execs, and change nothing about its container. */
+export const GIT_KINDS = ['git_clone', 'git_commit', 'git_push', 'git_pull', 'git_commit_and_push'] as const;
+export type GitKind = (typeof GIT_KINDS)[number];
+
+/** They bring a sandbox up, down or away. */
+export const LIFECYCLE_KINDS = ['start', 'stop', 'restart', 'delete'] as const;
+
+export const OPERATION_KINDS = [...LIFECYCLE_KINDS, ...GIT_KINDS] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
+
+export function isGitKind(kind: OperationKind): kind is GitKind {
+  const kinds: readonly OperationKind[] = GIT_KINDS;
+  return kinds.includes(kind);
+}

@@ -1,4 +1,6 @@
 import type { Failure } from './errors.js';
+import type { GitProgress } from './git/git.outcome.js';
+import type { GitOptions } from './git/git.request.js';
 import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
 import type { RestartCause } from './sandbox.restarts.js';
 import type { OperationKind, OperationState } from './operation.states.js';
@@ -13,6 +15,8 @@ export interface StepRecord {
   readonly startedAt: string;
   readonly finishedAt: string | null;
   readonly failure: Failure | null;
+  /** How far the running attempt says it is. */
+  readonly progress?: GitProgress;
 }
 
 /** Why a run waits, and for which signal. A decision counts only if it names this step and this number. */
@@ -35,6 +39,8 @@ export interface OperationOptions {
   readonly waitSeconds?: number;
   /** Absent where somebody asked for it. */
   readonly because?: OperationCause;
+  /** Of the git kinds, and of all of them. */
+  readonly git?: GitOptions;
 }
 
 /** What a run has brought about, as data: at most 16 KiB of JSON, which the table of operations checks, and never a secret. */
@@ -90,7 +96,18 @@ export function stepEnded(
   at: string,
   failure: Failure | null,
 ): StepRecord[] {
-  return steps.map((step) =>
-    step.name === name ? { ...step, state: failure ? 'failed' : 'succeeded', finishedAt: at, failure } : step,
-  );
+  return steps.map((step) => (step.name === name ? endOf(step, at, failure) : step));
+}
+
+function endOf({ progress: _over, ...step }: StepRecord, at: string, failure: Failure | null): StepRecord {
+  return { ...step, state: failure ? 'failed' : 'succeeded', finishedAt: at, failure };
+}
+
+/** The step list after the running attempt of `name` has said how far it is. */
+export function stepProgressed(
+  steps: readonly StepRecord[],
+  name: string,
+  progress: GitProgress,
+): StepRecord[] {
+  return steps.map((step) => (step.name === name && step.state === 'running' ? { ...step, progress } : step));
 }

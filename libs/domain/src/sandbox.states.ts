@@ -1,4 +1,4 @@
-import type { OperationKind } from './operation.states.js';
+import { GIT_KINDS, type OperationKind } from './operation.states.js';
 import type { ActionTable, TransitionTable } from './states.js';
 
 /** What the owner wants. Only requests and operations write it. */
@@ -34,7 +34,7 @@ export type SandboxAction = OperationKind | 'exec';
 export const SANDBOX_ACTIONS: ActionTable<SandboxObservedState, SandboxAction> = {
   none: ['start', 'restart', 'delete', 'exec'],
   starting: ['stop', 'restart', 'delete', 'exec'],
-  running: ['stop', 'restart', 'delete', 'exec'],
+  running: ['stop', 'restart', 'delete', 'exec', ...GIT_KINDS],
   degraded: ['stop', 'restart', 'delete', 'exec'],
   stopping: ['stop', 'restart', 'delete'],
   stopped: ['start', 'restart', 'delete', 'exec'],

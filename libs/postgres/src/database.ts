@@ -4,6 +4,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { DomainError } from '#domain';
 import { BulkItemEntity } from './entities/bulk-item.entity.js';
 import { BulkOperationEntity } from './entities/bulk-operation.entity.js';
+import { CredentialEntity } from './entities/credential.entity.js';
 import { ExecChunkEntity } from './entities/exec-chunk.entity.js';
 import { ExecSegmentEntity } from './entities/exec-segment.entity.js';
 import { ExecEntity } from './entities/exec.entity.js';
@@ -17,6 +18,7 @@ import { SealedOutput1700000000002 } from './migrations/0002-sealed-output.migra
 import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration.js';
 import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.js';
 import { BulkOperations1700000000010 } from './migrations/0010-bulk-operations.migration.js';
+import { Credentials1700000000013 } from './migrations/0013-credentials.migration.js';
 import { ClaimExec1700000000009 } from './migrations/0009-claim-exec.migration.js';
 import { SandboxSettings1700000000012 } from './migrations/0012-sandbox-settings.migration.js';
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
@@ -131,6 +133,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
     ...(database === undefined ? {} : { database }),
     applicationName: options.applicationName,
     entities: [
+      CredentialEntity,
       SandboxEntity,
       OperationEntity,
       ExecEntity,
@@ -153,6 +156,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       BulkOperations1700000000010,
       OperationResults1700000000011,
       SandboxSettings1700000000012,
+      Credentials1700000000013,
     ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,

@@ -5,6 +5,8 @@
 export { Database } from './database.js';
 export type { DatabaseOptions } from './database.js';
 export { PostgresBulkStore } from './stores/bulk.store.js';
+export { SealingKeys } from './sealing-keys.js';
+export { PostgresCredentialStore } from './stores/credential.store.js';
 export { PostgresExecStore } from './stores/exec.store.js';
 export { PostgresHostStore } from './stores/host.store.js';
 export { PostgresIdempotencyStore } from './stores/idempotency.store.js';

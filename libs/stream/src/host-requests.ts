@@ -16,6 +16,7 @@ export interface HostRequest {
   readonly timeoutMs: number;
   /** Sent twice it has its effect once, so a lost answer is no reason to fail. */
   readonly repeatable: boolean;
+  readonly answerBytesMax?: number;
 }
 
 /** Finds hosts and asks them over connections that are kept open. A host that was restarted is found at its new address. */
@@ -98,7 +99,8 @@ export class HostRequests {
           let length = 0;
           response.on('data', (piece: Buffer) => {
             length += piece.byteLength;
-            if (length > ANSWER_BYTES_MAX) response.destroy(new Error('The answer of the host is too long.'));
+            if (length > (asked.answerBytesMax ?? ANSWER_BYTES_MAX))
+              response.destroy(new Error('The answer of the host is too long.'));
             else pieces.push(piece);
           });
           response.on('end', () =>

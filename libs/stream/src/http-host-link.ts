@@ -2,6 +2,7 @@ import {
   limits,
   type Chunk,
   type ExecId,
+  type GitLook,
   type HostId,
   type HostLink,
   type HostStore,
@@ -12,6 +13,7 @@ import {
   type PassedBuffers,
   type Resize,
   type ResizeState,
+  type SandboxId,
   type SendableSignal,
 } from '#domain';
 import { ChunkDecoder } from './chunk.codec.js';
@@ -71,6 +73,17 @@ export class HttpHostLink implements HostLink {
   async resize(host: HostId, exec: ExecId, { size, writer }: Resize): Promise<ResizeState> {
     const answer = await this.post(host, `/v1/execs/${exec}/resize`, { ...size, writer }, true);
     return (answer as { state: ResizeState }).state;
+  }
+
+  async git(host: HostId, sandbox: SandboxId, request: GitLook): Promise<object> {
+    return (await this.questions.ask(host, {
+      method: 'POST',
+      path: `/v1/sandboxes/${sandbox}/git`,
+      body: bytesOf(request),
+      timeoutMs: limits.GIT_LOOK_MS_MAX + ANSWER_TIMEOUT_MS,
+      repeatable: request.action !== 'create' && request.action !== 'switch',
+      answerBytesMax: limits.GIT_LOOK_ANSWER_BYTES_MAX,
+    })) as object;
   }
 
   async *committed(host: HostId, exec: ExecId, signal: AbortSignal): AsyncGenerator<Chunk> {

@@ -1,9 +1,12 @@
 import {
   DomainError,
+  GIT_LOOK_ACTIONS,
   limits,
   parseExecId,
+  parseSandboxId,
   SENDABLE_SIGNALS,
   type ExecId,
+  type GitLook,
   type HostServices,
   type InputPiece,
   type TerminalSize,
@@ -34,8 +37,17 @@ const EXEC_ROUTES: Readonly<
   resize: { method: 'POST', bodyBytesMax: JSON_BYTES_MAX, route: resize },
 };
 
+const GIT_PATH = /^\/v1\/sandboxes\/([^/]+)\/git$/;
+
 export function matchRoute(method: string, path: string): RouteMatch | undefined {
   if (method === 'POST' && path === '/v1/hints') return { bodyBytesMax: JSON_BYTES_MAX, answer: hints };
+  const sandbox = parseSandboxId(GIT_PATH.exec(path)?.[1] ?? '');
+  if (method === 'POST' && sandbox) {
+    return {
+      bodyBytesMax: limits.REQUEST_BODY_BYTES_MAX,
+      answer: (services, { body }) => services.git(sandbox, lookOf(body)),
+    };
+  }
   const [, id = '', action = ''] = /^\/v1\/execs\/([^/]+)\/([a-z]+)$/.exec(path) ?? [];
   const exec = parseExecId(id);
   const found = EXEC_ROUTES[action];
@@ -71,6 +83,13 @@ async function resize(services: HostServices, { body }: StreamRequest, exec: Exe
   const { columns, rows, writer } = jsonOf(body);
   const size: TerminalSize = { columns: sizeOf(columns), rows: sizeOf(rows) };
   return { state: await services.resize(exec, { size, writer: writerOf(writer) }) };
+}
+
+function lookOf(body: Buffer): GitLook {
+  const { action, path, ...rest } = jsonOf(body);
+  const known = GIT_LOOK_ACTIONS.find((one) => one === action);
+  if (known === undefined || typeof path !== 'string') throw malformed();
+  return { ...rest, action: known, path };
 }
 
 function pieceOf({ url, body }: StreamRequest): InputPiece {

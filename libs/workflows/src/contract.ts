@@ -31,6 +31,11 @@ export const OPERATION_WORKFLOWS: Readonly<Record<OperationKind, string>> = {
   stop: 'stopSandbox',
   restart: 'restartSandbox',
   delete: 'deleteSandbox',
+  git_clone: 'gitClone',
+  git_commit: 'gitCommit',
+  git_push: 'gitPush',
+  git_pull: 'gitPull',
+  git_commit_and_push: 'gitCommitAndPush',
 };
 export const BULK_WORKFLOW = 'bulkOperation';
 export const SWEEP_WORKFLOW = 'sweep';
@@ -97,7 +102,9 @@ export interface OperationInput {
 
 /** The input of the run of a row. */
 export function operationInput(operation: Operation): OperationInput {
-  const { id, tenantId, ownerId, sandboxId, hostId, options, parks, tookOver } = operation;
+  const { id, tenantId, ownerId, sandboxId, hostId, parks, tookOver } = operation;
+  // What is done with a repository is read from the row: a message of a commit is nothing for the history of a run.
+  const { git: _onTheRow, ...options } = operation.options;
   return { operationId: id, tenantId, ownerId, sandboxId, hostId, options, parks, tookOver };
 }
 

@@ -1,5 +1,5 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { ControlActivities, HostActivities } from '#activities';
+import type { ControlActivities, GitActivities, HostActivities } from '#activities';
 import { limits, type StepName, type Undo } from '#domain';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, type OperationInput } from './contract.js';
 
@@ -33,6 +33,11 @@ export function stepActivities(input: OperationInput): Readonly<Record<StepName,
     remove_containers: () => host.removeContainers(ref),
     remove_storage: () => host.removeStorage(ref),
     record_deleted: () => control.recordDeleted(ref),
+    clone_repository: () => host.cloneRepository(ref),
+    commit_changes: () => host.commitChanges(ref),
+    push_branch: () => host.pushBranch(ref),
+    pull_branch: () => host.pullBranch(ref),
+    record_git: () => control.recordGit(ref),
   };
 }
 
@@ -43,11 +48,15 @@ export function undoActivities(input: OperationInput): Readonly<Record<Undo, () 
   return {
     discard_container: () => host.discardContainer(ref),
     observe_container: () => host.observeContainer(ref),
+    discard_git: () => host.discardGit(ref),
   };
 }
 
-function hostActivities({ hostId }: OperationInput, scheduleToCloseTimeout: number): HostActivities {
-  return proxyActivities<HostActivities>({
+function hostActivities(
+  { hostId }: OperationInput,
+  scheduleToCloseTimeout: number,
+): HostActivities & GitActivities {
+  return proxyActivities<HostActivities & GitActivities>({
     taskQueue: hostTaskQueue(hostId),
     startToCloseTimeout: '15m',
     heartbeatTimeout: HEARTBEAT_TIMEOUT,

@@ -30,6 +30,14 @@ export async function asRootInside(sandbox: string, script: string): Promise<str
   return text;
 }
 
+/** The machine, as a sandbox reaches it. */
+export async function gatewayOf(sandbox: string): Promise<string> {
+  const { NetworkSettings } = await (await containerOf(sandbox)).inspect();
+  const [network] = Object.values(NetworkSettings.Networks);
+  if (!network) throw new Error(`Sandbox ${sandbox} has no network.`);
+  return network.Gateway;
+}
+
 /** Ends the container as the kernel would: its init and everything in it are gone at once. */
 export async function killContainer(sandbox: string): Promise<void> {
   await (await containerOf(sandbox)).kill();

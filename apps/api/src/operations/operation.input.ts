@@ -1,4 +1,4 @@
-import { OPERATION_TRANSITIONS, type OperationState } from '#domain';
+import { isGitName, limits, OPERATION_TRANSITIONS, type OperationState } from '#domain';
 import { z } from 'zod';
 import { idText, pageQuery } from '../http/inputs.js';
 import { ImageReference, TierNameText } from '../http/resources.js';
@@ -21,11 +21,24 @@ export const DecisionBody = z
   .meta({ id: 'ParkDecision' });
 export type DecisionBody = z.infer<typeof DecisionBody>;
 
+const BranchName = z
+  .string()
+  .max(limits.GIT_NAME_LENGTH_MAX)
+  .refine(isGitName, { error: 'must be a name that git takes for a branch' });
+
 /** A retry may correct what the step was given. */
 export const RetryBody = DecisionBody.extend({
   input: z
-    .strictObject({ image: ImageReference.optional(), tier: TierNameText.optional() })
+    .strictObject({
+      image: ImageReference.optional(),
+      tier: TierNameText.optional(),
+      credentialId: idText.optional(),
+      branch: BranchName.optional(),
+    })
     .optional()
-    .meta({ description: 'For the steps that make a container: its image or tier from now on.' }),
+    .meta({
+      description:
+        'For the steps that make a container: its image or tier from now on. For those of git: the credential, the branch.',
+    }),
 }).meta({ id: 'RetryRequest' });
 export type RetryBody = z.infer<typeof RetryBody>;

@@ -13,6 +13,21 @@ import { OperationStateName } from './operation.input.js';
 /** One decision, by each of the ways to send it. */
 const Calls = z.object({ curl: z.string(), cli: z.string(), temporal: z.string() });
 
+const GitOptionsView = z.object({
+  path: z.string(),
+  credentialId: z.string().optional(),
+  url: z.string().optional(),
+  ref: z.string().optional(),
+  depth: z.int().optional(),
+  message: z.string().optional(),
+  author: z.object({ name: z.string(), email: z.string() }).optional(),
+  paths: z.array(z.string()).optional(),
+  branch: z.string().optional(),
+  setUpstream: z.boolean().optional(),
+  force: z.enum(['never', 'with-lease']).optional(),
+  expectedOld: z.string().optional(),
+});
+
 export const OperationView = z
   .object({
     id: z.string(),
@@ -27,6 +42,7 @@ export const OperationView = z
           .enum([...RESTART_CAUSES, 'idle'])
           .optional()
           .meta({ description: 'Why it began, where nobody asked for it.' }),
+        git: GitOptionsView.optional(),
       })
       .meta({ description: 'What the request said.' }),
     state: OperationStateName,
@@ -38,6 +54,10 @@ export const OperationView = z
         startedAt: timestamp,
         finishedAt: timestamp.nullable(),
         failure: Failure.nullable(),
+        progress: z
+          .object({ phase: z.string(), percent: z.int() })
+          .optional()
+          .meta({ description: 'How far the running attempt says it is.' }),
       }),
     ),
     park: z
@@ -76,7 +96,7 @@ export function operationView(operation: Operation): OperationView {
     owner: operation.ownerId,
     sandboxId: operation.sandboxId,
     kind: operation.kind,
-    options: operation.options,
+    options: optionsView(operation.options),
     state: operation.state,
     steps: operation.steps.map((step) => ({ ...step })),
     park: operation.park && { ...operation.park, ...parkAdvice(operation.id, operation.park) },
@@ -92,6 +112,16 @@ export function operationView(operation: Operation): OperationView {
       retry: `${self}/retry`,
       abort: `${self}/abort`,
     },
+  };
+}
+
+/** A view may be changed by whoever made it; what the row says may not. */
+function optionsView({ git, ...rest }: Operation['options']): OperationView['options'] {
+  if (git === undefined) return rest;
+  const { paths, author, ...plain } = git;
+  return {
+    ...rest,
+    git: { ...plain, ...(author ? { author: { ...author } } : {}), ...(paths ? { paths: [...paths] } : {}) },
   };
 }
 

@@ -6,8 +6,10 @@ import {
   limits,
   OPERATION_ACTIONS,
   OPERATION_TRANSITIONS,
+  parseCredentialId,
   parseOperationId,
   parseSandboxId,
+  type CredentialStore,
   type Operation,
   type OperationAction,
   type OperationId,
@@ -18,7 +20,7 @@ import {
 import type { Call } from '../http/call.js';
 import { present } from '../http/inputs.js';
 import { InvalidInputError } from '../http/problem.js';
-import { OPERATION_STORE, WORKFLOWS } from '../tokens.js';
+import { CREDENTIAL_STORE, OPERATION_STORE, WORKFLOWS } from '../tokens.js';
 import { LongPoll } from '../waiting/long-poll.js';
 import type { DecisionBody, OperationsQuery, RetryBody } from './operation.input.js';
 
@@ -26,6 +28,7 @@ import type { DecisionBody, OperationsQuery, RetryBody } from './operation.input
 export class OperationsService {
   constructor(
     @Inject(OPERATION_STORE) private readonly operations: OperationStore,
+    @Inject(CREDENTIAL_STORE) private readonly credentials: CredentialStore,
     @Inject(WORKFLOWS) private readonly workflows: WorkflowSignaller,
     @Inject(LongPoll) private readonly longPoll: LongPoll,
   ) {}
@@ -54,10 +57,11 @@ export class OperationsService {
 
   async retry(call: Call, id: string, { input, ...decision }: RetryBody): Promise<Operation> {
     const operation = await this.decidable(call, id, 'retry', decision);
+    if (input?.credentialId !== undefined) await this.refuseOtherCredential(operation, input.credentialId);
     const correction = correctionOf(decision.step, input && present(input));
     if (correction === undefined) {
-      throw new InvalidInputError('This step takes no other image and no other tier.', [
-        { pointer: '/input', message: `The step ${decision.step} takes no input.` },
+      throw new InvalidInputError('This step takes no such correction.', [
+        { pointer: '/input', message: `The step ${decision.step} does not take it.` },
       ]);
     }
     await this.workflows.retryOperation(operation.id, {
@@ -71,6 +75,16 @@ export class OperationsService {
     const operation = await this.decidable(call, id, 'abort', decision);
     await this.workflows.abortOperation(operation.id, decision);
     return operation;
+  }
+
+  /** The run looks it up as its owner's once more; here it is for the person who mistook it. */
+  private async refuseOtherCredential({ tenantId, ownerId }: Operation, text: string): Promise<void> {
+    const id = parseCredentialId(text);
+    const found = id && (await this.credentials.find(tenantId, id));
+    if (found && found.operationId === null && found.ownerId === ownerId) return;
+    throw new InvalidInputError('There is no such credential.', [
+      { pointer: '/input/credentialId', message: 'is none of the owner of this operation' },
+    ]);
   }
 
   private async decidable(

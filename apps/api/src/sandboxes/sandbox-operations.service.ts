@@ -5,6 +5,7 @@ import {
   operationId,
   ownerId,
   type AskedOperation,
+  type OperationId,
   type RequestedOperation,
   type Sandbox,
   type SandboxStore,
@@ -32,7 +33,7 @@ export class SandboxOperationsService {
     asked: AskedOperation,
     wait?: number,
   ): Promise<RequestedOperation> {
-    return await this.requestOn(call, await this.starter.find(call, sandbox), asked, wait);
+    return await this.requestOn(call, await this.starter.find(call, sandbox), asked, { wait });
   }
 
   /** In the owner's sandbox named `default`. */
@@ -43,15 +44,16 @@ export class SandboxOperationsService {
     return await this.requestOn(call, sandbox, asked);
   }
 
-  private async requestOn(
+  /** The id is given where something of the request has been named after it. */
+  async requestOn(
     call: Call,
     { tenantId, id }: Sandbox,
     asked: AskedOperation,
-    wait?: number,
+    { wait, id: given }: { readonly wait?: number | undefined; readonly id?: OperationId } = {},
   ): Promise<RequestedOperation> {
     const requested = await this.sandboxes.requestOperation(tenantId, id, {
       ...asked,
-      id: operationId(idFor(call, 'operation')),
+      id: given ?? operationId(idFor(call, 'operation')),
       requestHash: requestHashOf({ sandbox: id, ...asked }),
       parks: true,
     });

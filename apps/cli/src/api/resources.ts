@@ -14,7 +14,6 @@ export const ExecSchema = z.looseObject({
   exitCode: z.number().int().nullable(),
   signal: z.string().nullable(),
   failure: FailureSchema.optional(),
-  result: z.record(z.string(), z.unknown()).nullish(),
   createdAt: z.string(),
   finishedAt: z.string().nullable(),
 });
@@ -46,6 +45,7 @@ export const OperationSchema = z.looseObject({
       name: z.string(),
       state: z.string(),
       attempts: z.number().int(),
+      progress: z.looseObject({ phase: z.string(), percent: z.number() }).optional(),
       failure: FailureSchema.optional(),
     }),
   ),
@@ -58,6 +58,7 @@ export const OperationSchema = z.looseObject({
     })
     .nullable(),
   failure: FailureSchema.optional(),
+  result: z.record(z.string(), z.unknown()).nullish(),
   createdAt: z.string(),
   finishedAt: z.string().nullable(),
 });
@@ -93,6 +94,50 @@ export const VerificationSchema = z.looseObject({
   problems: z.array(z.looseObject({ position: z.number(), message: z.string() })),
 });
 export type Verification = z.infer<typeof VerificationSchema>;
+
+export const CredentialSchema = z.looseObject({
+  id: z.string(),
+  owner: z.string(),
+  host: z.string(),
+  username: z.string(),
+  createdAt: z.string(),
+});
+export type CredentialResource = z.infer<typeof CredentialSchema>;
+
+const truncated = z.boolean();
+
+export const StatusSchema = z.looseObject({
+  branch: z.string(),
+  upstream: z.string(),
+  ahead: z.number(),
+  behind: z.number(),
+  files: z.array(z.looseObject({ path: z.string(), index: z.string(), tree: z.string() })),
+  truncated,
+});
+export const DiffSchema = z.looseObject({ diff: z.string(), truncated });
+export const LogSchema = z.looseObject({
+  commits: z.array(
+    z.looseObject({
+      commit: z.string(),
+      at: z.string(),
+      author: z.looseObject({ name: z.string() }),
+      subject: z.string(),
+    }),
+  ),
+  truncated,
+});
+export const BranchesSchema = z.looseObject({
+  branches: z.array(
+    z.looseObject({
+      name: z.string(),
+      commit: z.string(),
+      upstream: z.string().optional(),
+      current: z.boolean(),
+    }),
+  ),
+  truncated,
+});
+export const BranchSchema = z.looseObject({ branch: z.string() });
 
 export const ProblemSchema = z.looseObject({
   status: z.number().int(),

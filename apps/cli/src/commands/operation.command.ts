@@ -43,6 +43,8 @@ export function addOperationCommands(program: Command, session: Session): void {
     .argument('<id>')
     .option('-i, --image <image>', 'with another image from now on')
     .option('--tier <tier>', 'in another tier from now on')
+    .option('--credential <id>', 'of git: with another credential from now on')
+    .option('--branch <name>', 'of git: with another branch from now on')
     .action(async (id: string, options: Correction) => await decide(session, id, 'retry', options));
   op.command('abort')
     .description('Ends a parked operation.')
@@ -53,6 +55,8 @@ export function addOperationCommands(program: Command, session: Session): void {
 interface Correction {
   readonly image?: string;
   readonly tier?: string;
+  readonly credential?: string;
+  readonly branch?: string;
 }
 
 const operationPath = (id: string): string => `/v1/operations/${encodeURIComponent(id)}`;
@@ -90,7 +94,9 @@ export async function watchOperation(session: Session, id: string): Promise<void
   for (;;) {
     const operation = await operationOf(session, id, WATCH_WAIT_SECONDS);
     const step = operation.steps.at(-1);
-    const line = step === undefined ? operation.state : `${operation.state}: ${step.name} ${step.state}`;
+    const percent = step?.progress === undefined ? '' : ` ${step.progress.phase} ${step.progress.percent} %`;
+    const line =
+      step === undefined ? operation.state : `${operation.state}: ${step.name} ${step.state}${percent}`;
     if (line !== shown) note(session.terminal(), line);
     shown = line;
     if (operation.state !== 'parked' && !ENDED.has(operation.state)) continue;
@@ -115,7 +121,9 @@ async function decide(
   const { park, state } = await operationOf(session, id);
   if (park === null)
     throw new CliError(`Operation ${id} is ${state}: only a parked one waits for a decision.`);
-  const correction = Object.keys(input).length > 0 ? { input } : {};
+  const { credential, ...rest } = input;
+  const corrected = { ...rest, ...(credential === undefined ? {} : { credentialId: credential }) };
+  const correction = Object.keys(corrected).length > 0 ? { input: corrected } : {};
   const body = { step: park.step, parkNo: park.parkNo, ...correction };
   await showOperation(
     session,

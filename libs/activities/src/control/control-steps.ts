@@ -23,6 +23,7 @@ type ControlSteps = Pick<
   | 'openQueue'
   | 'recordStopped'
   | 'recordDeleted'
+  | 'recordGit'
 >;
 
 /** The steps of operations that touch rows and runs only. */
@@ -61,6 +62,11 @@ export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
     recordDeleted: (input) =>
       lastStep(ports, 'record_deleted', input, async (sandbox) => {
         await observe(ports, input, { ...sandbox, containerId: null }, 'deleted');
+      }),
+
+    recordGit: (input) =>
+      lastStep(ports, 'record_git', input, async () => {
+        await ports.credentials.removeOfOperation(input.operationId);
       }),
   };
 }

@@ -25,6 +25,7 @@ async function parkIn(state: OperationState) {
     operations,
     execs,
     bulks: world.bulks,
+    credentials: world.credentials,
     hosts: world.hosts,
     wake,
     runs,

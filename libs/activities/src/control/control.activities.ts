@@ -6,6 +6,7 @@ import {
   notStartedEnd,
   OPERATION_TRANSITIONS,
   type BulkSweepStore,
+  type CredentialStore,
   type Exec,
   type ExecId,
   type ExecStore,
@@ -32,6 +33,7 @@ export interface ControlActivityPorts {
   readonly execs: ExecStore;
   readonly sweeps: SweepStore;
   readonly bulks: BulkSweepStore;
+  readonly credentials: Pick<CredentialStore, 'removeOfOperation' | 'removeLeft'>;
   readonly hosts: Pick<HostStore, 'list'>;
   readonly wake: WakeSender;
   readonly runs: WorkflowStarter & WorkflowSignaller & WorkflowInspector;
@@ -55,13 +57,20 @@ export function createControlActivities(ports: ControlActivityPorts): ControlAct
     },
 
     async resumeOperation({ operationId, sandboxId, correction = {} }) {
-      if (Object.keys(correction).length > 0) {
-        await sandboxes.correctByOperation(sandboxId, operationId, correction);
+      const { credentialId, branch, ...container } = correction;
+      if (Object.keys(container).length > 0) {
+        await sandboxes.correctByOperation(sandboxId, operationId, container);
         wake.wake(`sandbox:${sandboxId}`);
       }
       const { park } = await operations.get(operationId);
       // Whoever lets it go on has looked at why it did not stay up.
       if (park?.step === GUARD) await sandboxes.forgiveRestarts(sandboxId, operationId);
+      if (credentialId !== undefined || branch !== undefined) {
+        await operations.correctGit(operationId, {
+          ...(credentialId === undefined ? {} : { credentialId }),
+          ...(branch === undefined ? {} : { branch }),
+        });
+      }
       await operations.move(operationId, ['parked'], 'running');
       wake.wake(`operation:${operationId}`);
       return !isTerminal(OPERATION_TRANSITIONS, (await operations.get(operationId)).state);

@@ -1,5 +1,7 @@
 import {
   desiredAfterGivingUp,
+  isGitKind,
+  type CredentialStore,
   type OperationStore,
   type Sandbox,
   type SandboxStore,
@@ -12,18 +14,28 @@ import type { EndInput } from '../contract.js';
  * was none, a sandbox that was starting counts as `stopped`, and anything else stays for the next look at the engine.
  */
 export async function endOperation(
-  ports: { readonly sandboxes: SandboxStore; readonly operations: OperationStore; readonly wake: WakeSender },
+  ports: {
+    readonly sandboxes: SandboxStore;
+    readonly operations: OperationStore;
+    readonly credentials: Pick<CredentialStore, 'removeOfOperation'>;
+    readonly wake: WakeSender;
+  },
   { operationId, sandboxId, state, failure }: EndInput,
 ): Promise<void> {
-  const { sandboxes, operations, wake } = ports;
-  const sandbox = await sandboxes.get(sandboxId);
-  const { generation, containerId } = sandbox;
-  await sandboxes.observeByOperation(sandboxId, operationId, {
-    generation,
-    containerId,
-    ...endedStates(sandbox),
-    failure,
-  });
+  const { sandboxes, operations, credentials, wake } = ports;
+  if (isGitKind((await operations.get(operationId)).kind)) {
+    // It has changed nothing about the sandbox, so nothing is said about it there.
+    await credentials.removeOfOperation(operationId);
+  } else {
+    const sandbox = await sandboxes.get(sandboxId);
+    const { generation, containerId } = sandbox;
+    await sandboxes.observeByOperation(sandboxId, operationId, {
+      generation,
+      containerId,
+      ...endedStates(sandbox),
+      failure,
+    });
+  }
   await operations.move(operationId, ['pending', 'running', 'parked'], state, { failure });
   wake.wake(`operation:${operationId}`);
   wake.wake(`sandbox:${sandboxId}`);

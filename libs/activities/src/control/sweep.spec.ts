@@ -42,6 +42,7 @@ function portsOf(
     sandboxes,
     operations,
     execs,
+    credentials: world.credentials,
     sweeps,
     bulks,
     hosts: world.hosts,

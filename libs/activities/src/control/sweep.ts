@@ -53,6 +53,7 @@ export async function sweepRows(ports: ControlActivityPorts): Promise<SweepResul
   for (const row of unverified) if (await repair(ports, row)) repaired += 1;
   const woken = await sweepBulks(ports);
   await sweeps.forgetKeys(limits.IDEMPOTENCY_KEY_AGE_MS_MAX, limits.SWEEP_ROWS_MAX);
+  await ports.credentials.removeLeft(limits.CREDENTIAL_LEFT_AFTER_MS, limits.SWEEP_ROWS_MAX);
   return {
     started: unstarted.length,
     restarted: stranded.length + restarted,

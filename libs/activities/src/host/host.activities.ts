@@ -92,8 +92,10 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
   });
 }
 
+type StepPorts = Pick<HostActivityPorts, 'sandboxes' | 'operations' | 'wake'>;
+
 /** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
-function stepsOver(ports: HostActivityPorts) {
+export function stepsOver(ports: StepPorts) {
   return async (
     name: StepName | Undo,
     input: StepInput,

@@ -1,5 +1,5 @@
 import type { InputPiece, InputResult, Resize, ResizeState, SendableSignal } from '../exec-input.js';
-import type { ExecId, HostId } from '../ids.js';
+import type { ExecId, HostId, SandboxId } from '../ids.js';
 import type { Chunk } from './stores.port.js';
 
 /**
@@ -12,6 +12,8 @@ export interface HostLink {
   writeStdin(host: HostId, exec: ExecId, piece: InputPiece): Promise<InputResult>;
   signal(host: HostId, exec: ExecId, signal: SendableSignal): Promise<number>;
   resize(host: HostId, exec: ExecId, resize: Resize): Promise<ResizeState>;
+  /** Looks at a repository, or does what is done there at once, in the words of docs/GIT.md. What comes is the sandbox's word. */
+  git(host: HostId, sandbox: SandboxId, request: GitLook): Promise<object>;
   /**
    * Committed output from now on, as soon as it is committed, each chunk continuing the one before. It is over when the
    * exec has ended, when the host does not supervise it, and when the receiver is too slow; it throws where the host does
@@ -26,9 +28,18 @@ export interface HostServices {
   writeStdin(exec: ExecId, piece: InputPiece): Promise<InputResult>;
   signal(exec: ExecId, signal: SendableSignal): Promise<number>;
   resize(exec: ExecId, resize: Resize): Promise<ResizeState>;
+  git(sandbox: SandboxId, request: GitLook): Promise<object>;
   /** Returns how to stop; undefined for an exec that is not supervised here. */
   watchCommitted(exec: ExecId, watcher: CommittedWatcher): (() => void) | undefined;
 }
+
+export type GitLook = Readonly<Record<string, unknown>> & {
+  readonly action: GitLookAction;
+  readonly path: string;
+};
+
+export const GIT_LOOK_ACTIONS = ['status', 'diff', 'log', 'branches', 'create', 'switch'] as const;
+export type GitLookAction = (typeof GIT_LOOK_ACTIONS)[number];
 
 /** Hears of output after it has been committed. It must not take long, and may keep the frames. */
 export interface CommittedWatcher {

@@ -2,6 +2,7 @@ import type { Exec, ExecEnd, ExecRequest } from '../exec.js';
 import type { Failure } from '../errors.js';
 import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
 import type { SearchWord } from '../output/search-words.js';
+import type { GitProgress } from '../git/git.outcome.js';
 import type { Operation, OperationOutcome, Park } from '../operation.js';
 import type { Correction } from '../operation.correction.js';
 import type { AskedOperation } from '../operation.request.js';
@@ -193,6 +194,10 @@ export interface OperationStore {
   recordResult(id: OperationId, result: OperationOutcome): Promise<boolean>;
   /** Notes for the sweep that these have their runs. */
   markWorkflowsStarted(ids: readonly OperationId[]): Promise<void>;
+  /** Shows how far the running attempt of a step is; nothing depends on it. */
+  noteProgress(id: OperationId, step: string, progress: GitProgress): Promise<void>;
+  /** Changes what a git operation does from now on. False when it has ended. */
+  correctGit(id: OperationId, correction: Pick<Correction, 'credentialId' | 'branch'>): Promise<boolean>;
   /** The sandboxes of a host that an operation holds. */
   liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>>;
 }
@@ -259,37 +264,4 @@ export interface ExecStore {
   listUnended(sandboxId: SandboxId): Promise<Exec[]>;
   /** The queued execs of a sandbox whose turn it is, at most as many as may start. */
   listStartable(sandboxId: SandboxId): Promise<ExecId[]>;
-}
-
-export interface IdempotencyKey {
-  readonly tenantId: TenantId;
-  readonly ownerId: OwnerId;
-  /** A UUID made of the key and the route. */
-  readonly keyId: string;
-  readonly requestHash: string;
-  readonly resourceId: string;
-}
-
-/** Which request an Idempotency-Key was first used for, where what it asked for was there already and no row says so. */
-export interface IdempotencyStore {
-  /** False when the same request came before. Throws `idempotency_key_reused` when another did. */
-  remember(key: IdempotencyKey): Promise<boolean>;
-}
-
-export interface HostStore {
-  renewLease(
-    id: HostId,
-    facts: { streamAddress: string; dockerVersion: string; leaseMs: number },
-  ): Promise<void>;
-  list(): Promise<HostRow[]>;
-  /** The host for a new sandbox; throws `dependency_unavailable` (host) when none has a live lease. */
-  place(): Promise<HostId>;
-}
-
-export interface HostRow {
-  readonly id: HostId;
-  readonly streamAddress: string;
-  readonly dockerVersion: string;
-  readonly leaseExpiresAt: string;
-  readonly live: boolean;
 }

@@ -5,7 +5,10 @@ import {
   sandboxId,
   stepBegun,
   stepEnded,
+  stepProgressed,
+  type Correction,
   type Failure,
+  type GitProgress,
   type HostId,
   type Operation,
   type OperationId,
@@ -122,6 +125,22 @@ export class PostgresOperationStore implements OperationStore {
     const rows = await this.database.query(
       `UPDATE operations SET result = $2 WHERE id = $1 AND state IN ('pending', 'running', 'parked') RETURNING id`,
       [id, JSON.stringify(result)],
+    );
+    return rows.length > 0;
+  }
+
+  async noteProgress(id: OperationId, step: string, progress: GitProgress): Promise<void> {
+    await this.changeSteps(id, false, (steps) => stepProgressed(steps, step, progress));
+  }
+
+  async correctGit(
+    id: OperationId,
+    correction: Pick<Correction, 'credentialId' | 'branch'>,
+  ): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE operations SET options = jsonb_set(options, '{git}', (options->'git') || $2::jsonb)
+       WHERE id = $1 AND state IN ('pending', 'running', 'parked') AND options ? 'git' RETURNING id`,
+      [id, JSON.stringify(correction)],
     );
     return rows.length > 0;
   }

@@ -1,0 +1,158 @@
+import { spawn, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The name in the certificate of the server; a sandbox finds it by its own /etc/hosts. */
+export const GIT_HOST = 'git.berth.test';
+const USERNAME = 'git';
+const beside = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** Where an answer is cut: before the request is handed on, within the answer, or after all of it was made. */
+export type Cut = 'before' | 'within' | 'after';
+
+/** A real git server: `git http-backend` behind TLS and a token, whose answers to a push can be cut. */
+export class GitServer {
+  /** Tokens that it takes. */
+  readonly tokens = new Set<string>();
+  /** Cuts that are still to be made, one for each push. */
+  readonly cuts: Cut[] = [];
+  readonly pushes: string[] = [];
+  readonly folder = mkdtempSync(join(tmpdir(), 'berth-git-'));
+  private readonly backend = join(gitOf('.', '--exec-path'), 'git-http-backend');
+  private readonly server: Server;
+
+  private constructor() {
+    const certificate = {
+      key: readFileSync(beside('server-key.pem')),
+      cert: readFileSync(beside('server.pem')),
+    };
+    this.server = createServer(certificate, (request, response) => {
+      this.answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+    });
+  }
+
+  static async listen(): Promise<GitServer> {
+    const server = new GitServer();
+    server.server.listen(0, '0.0.0.0');
+    await once(server.server, 'listening');
+    return server;
+  }
+
+  get host(): string {
+    return `${GIT_HOST}:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  url(name: string): string {
+    return `https://${this.host}/${name}`;
+  }
+
+  /** A repository with one commit on main. */
+  make(name: string, files: Readonly<Record<string, string>> = { README: 'hello\n' }): void {
+    const bare = join(this.folder, name);
+    gitOf('.', 'init', '-q', '--bare', '--initial-branch=main', bare);
+    gitOf(bare, 'config', 'http.receivepack', 'true');
+    const seed = mkdtempSync(join(tmpdir(), 'berth-seed-'));
+    gitOf('.', 'clone', '-q', bare, seed);
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(seed, file), text);
+    gitOf(seed, 'add', '-A');
+    gitOf(seed, '-c', 'user.name=Seed', '-c', 'user.email=seed@berth.test', 'commit', '-q', '-m', 'first');
+    gitOf(seed, 'push', '-q', 'origin', 'HEAD:refs/heads/main');
+    rmSync(seed, { recursive: true });
+  }
+
+  hook(name: string, script: string | undefined): void {
+    const path = join(this.folder, name, 'hooks', 'pre-receive');
+    if (script === undefined) rmSync(path);
+    else writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+
+  /** The subjects of the commits of a branch, newest first. */
+  log(name: string, branch = 'main'): string[] {
+    return gitOf(join(this.folder, name), 'log', '--format=%s', branch).split('\n');
+  }
+
+  tip(name: string, branch = 'main'): string {
+    return gitOf(join(this.folder, name), 'rev-parse', branch);
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.isKnown(request.headers.authorization)) {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+      return;
+    }
+    const isPush = request.url?.endsWith('/git-receive-pack') ?? false;
+    const cut = isPush ? this.cuts.shift() : undefined;
+    if (cut === 'before') {
+      response.destroy();
+      return;
+    }
+    const { head, body } = await this.ask(request);
+    if (isPush) this.pushes.push(request.url ?? '');
+    if (cut === 'after') {
+      response.destroy();
+      return;
+    }
+    const headers = Object.fromEntries(head.map((line) => line.split(/: */, 2) as [string, string]));
+    response.writeHead(Number(headers['Status']?.slice(0, 3) ?? 200), headers);
+    if (cut === 'within') {
+      response.write(body.subarray(0, body.length / 2), () => response.destroy());
+      return;
+    }
+    response.end(body);
+  }
+
+  private isKnown(authorization = ''): boolean {
+    const [, encoded = ''] = authorization.split(' ');
+    const [name = '', token = ''] = Buffer.from(encoded, 'base64').toString().split(':');
+    return name === USERNAME && this.tokens.has(token);
+  }
+
+  /** As a web server asks a CGI program (RFC 3875). */
+  private async ask(request: IncomingMessage): Promise<{ head: string[]; body: Buffer }> {
+    const { pathname, search } = new URL(request.url ?? '/', `https://${GIT_HOST}`);
+    const { headers } = request;
+    const backend = spawn(this.backend, [], {
+      env: {
+        PATH: process.env['PATH'],
+        GIT_PROJECT_ROOT: this.folder,
+        GIT_HTTP_EXPORT_ALL: '1',
+        REMOTE_USER: USERNAME,
+        REQUEST_METHOD: request.method,
+        PATH_INFO: pathname,
+        QUERY_STRING: search.slice(1),
+        CONTENT_TYPE: headers['content-type'] ?? '',
+        HTTP_CONTENT_ENCODING: headers['content-encoding'] ?? '',
+        GIT_PROTOCOL: String(headers['git-protocol'] ?? ''),
+      },
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    request.pipe(backend.stdin);
+    backend.stdin.on('error', () => request.resume());
+    const pieces: Buffer[] = [];
+    for await (const piece of backend.stdout as AsyncIterable<Buffer>) pieces.push(piece);
+    const all = Buffer.concat(pieces);
+    const end = all.indexOf('\r\n\r\n');
+    return { head: all.toString('latin1', 0, end).split('\r\n'), body: all.subarray(end + 4) };
+  }
+}
+
+export function gitOf(folder: string, ...parameters: string[]): string {
+  return execFileSync('git', parameters, {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim();
+}
