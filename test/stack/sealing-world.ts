@@ -4,10 +4,7 @@ import {
   encodeFrame,
   endFromExitRecord,
   execId,
-  hostId,
-  operationId,
   ownerId,
-  sandboxId,
   StoredOutput,
   tenantId,
   type Chunk,
@@ -15,24 +12,21 @@ import {
   type ExecId,
   type Log,
   type OutputSource,
-  type SandboxId,
 } from '#domain';
 import {
   PostgresExecStore,
-  PostgresOperationStore,
   PostgresRetentionStore,
-  PostgresSandboxStore,
   PostgresSealingStore,
   PostgresSearchStore,
   PostgresSegmentStore,
 } from '#postgres';
 import { S3ObjectStore } from '#s3';
 import { createTestDatabase, type TestDatabase } from '../../libs/postgres/src/testing-database.js';
+import { HOST, runningSandbox } from '../../libs/postgres/src/testing-rows.js';
 import { exitRecordOf } from '../fakes/exit-record.js';
 import { runningStack, stackSecrets } from './running-stack.js';
 
 const TENANT = tenantId('default');
-const HOST = hostId('local');
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface Piece {
@@ -90,7 +84,7 @@ export class SealingWorld {
   }
 
   async runningExec(owner = 'u1', argv: readonly string[] = ['true']): Promise<ExecId> {
-    const sandbox = await this.runningSandbox(owner);
+    const sandbox = await runningSandbox(this.test.database, 'small', owner);
     const request = {
       argv,
       env: {},
@@ -167,29 +161,6 @@ export class SealingWorld {
   private streamOf(id: ExecId, number: number): Buffer {
     const frames = this.written.get(id) ?? [];
     return Buffer.concat(frames.filter((frame) => frame[1] === number).map((frame) => frame.subarray(24)));
-  }
-
-  private async runningSandbox(owner: string): Promise<SandboxId> {
-    const { test } = this;
-    const sandboxes = new PostgresSandboxStore(test.database);
-    const operations = new PostgresOperationStore(test.database);
-    const start = operationId(uuidv7());
-    const id = sandboxId(uuidv7());
-    const scope = { tenantId: TENANT, ownerId: ownerId(owner) };
-    await sandboxes.ensureStarted(
-      { ...scope, id, name: `s-${id}`, image: 'image', tier: 'small', hostId: HOST },
-      { ...scope, id: start, sandboxId: id, kind: 'start', requestHash: 'hash' },
-    );
-    await operations.beginStep(start, 'create_container', new Date().toISOString());
-    const generation = await sandboxes.raiseGeneration(id, start);
-    await sandboxes.observeByOperation(id, start, {
-      generation,
-      observedState: 'running',
-      containerId: 'c1',
-      failure: null,
-    });
-    await operations.move(start, ['running'], 'succeeded');
-    return id;
   }
 }
 

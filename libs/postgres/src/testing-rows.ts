@@ -19,10 +19,14 @@ export const TENANT = tenantId('default');
 export const HOST = hostId('local');
 
 /** The rows of a sandbox that a start has brought up, of a tier with so many execs at once. */
-export async function runningSandbox(database: Database, tier: 'small' | 'large'): Promise<SandboxId> {
+export async function runningSandbox(
+  database: Database,
+  tier: 'small' | 'large',
+  owner = 'u1',
+): Promise<SandboxId> {
   const [operations, sandboxes] = [new PostgresOperationStore(database), new PostgresSandboxStore(database)];
   const [start, id] = [operationId(randomUUID()), sandboxId(randomUUID())];
-  const scope = { tenantId: TENANT, ownerId: ownerId('u1') };
+  const scope = { tenantId: TENANT, ownerId: ownerId(owner) };
   await sandboxes.ensureStarted(
     { ...scope, id, name: `s-${id}`, image: 'image', tier, hostId: HOST },
     { ...scope, id: start, sandboxId: id, kind: 'start', requestHash: 'hash' },

@@ -1,21 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { uuidv7 } from 'uuidv7';
-import {
-  canceledBeforeStartEnd,
-  execId,
-  hostId,
-  operationId,
-  ownerId,
-  sandboxId,
-  tenantId,
-  type ExecId,
-} from '#domain';
+import { canceledBeforeStartEnd, ownerId, tenantId, type ExecId, type SandboxId } from '#domain';
 import { runningStack } from '../../../../test/stack/running-stack.js';
 import { createTestDatabase, type TestDatabase } from '../testing-database.js';
+import { newExec, runningSandbox } from '../testing-rows.js';
 import { PostgresExecStore } from './exec.store.js';
 import { PostgresIdempotencyStore } from './idempotency.store.js';
-import { PostgresSandboxStore } from './sandbox.store.js';
 import { PostgresSweepStore } from './sweep.store.js';
 
 const TENANT = tenantId('default');
@@ -28,42 +18,18 @@ const LIMIT = 100;
 let test: TestDatabase;
 let execs: PostgresExecStore;
 let sweeps: PostgresSweepStore;
-const sandbox = sandboxId(uuidv7());
+let sandbox: SandboxId;
 
 beforeAll(async () => {
   test = await createTestDatabase(runningStack().databaseUrl);
   execs = new PostgresExecStore(test.database, test.wakes);
   sweeps = new PostgresSweepStore(test.database);
-  const scope = { tenantId: TENANT, ownerId: OWNER };
-  await new PostgresSandboxStore(test.database).ensureStarted(
-    { ...scope, id: sandbox, name: 's', image: 'image', tier: 'small', hostId: hostId('local') },
-    { ...scope, id: operationId(uuidv7()), sandboxId: sandbox, kind: 'start', requestHash: 'hash' },
-  );
+  sandbox = await runningSandbox(test.database, 'small');
 });
 afterAll(async () => test.drop());
 
 async function created(): Promise<ExecId> {
-  const { row } = await execs.create({
-    id: execId(uuidv7()),
-    tenantId: TENANT,
-    ownerId: OWNER,
-    sandboxId: sandbox,
-    requestHash: 'hash',
-    request: {
-      argv: ['true'],
-      env: {},
-      workingDirectory: null,
-      user: null,
-      stdin: { kind: 'none' },
-      tty: null,
-      timeoutSeconds: 60,
-      idleTimeoutSeconds: null,
-      queueTimeoutSeconds: 60,
-      outputBytesMax: 1_000,
-      allowBackground: false,
-      labels: {},
-    },
-  });
+  const { row } = await execs.create(newExec(sandbox));
   return row.id;
 }
 
