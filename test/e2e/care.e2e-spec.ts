@@ -14,11 +14,13 @@ interface SandboxBody {
   readonly desiredState: string;
   readonly generation: number;
   readonly restarts: readonly string[];
+  readonly health: { readonly status: string };
 }
 
 interface OperationBody {
   readonly id: string;
   readonly kind: string;
+  readonly steps: readonly { readonly name: string }[];
   readonly state: string;
   readonly options: { readonly because?: string };
   readonly park: { readonly step: string; readonly parkNo: number; readonly check: string } | null;
@@ -76,17 +78,21 @@ describe('without anybody asking, a sandbox', () => {
   let exhausted: string;
   let unused: string;
   let unwanted: string;
+  let ill: string;
 
   /** All at once, as what is waited for is mostly the next sweep. */
   beforeAll(async () => {
-    [failed, exhausted, unused, unwanted] = (await Promise.all([
+    const healthCheck = { command: ['test', '!', '-e', '/tmp/ill'], intervalSeconds: 2, failuresMax: 2 };
+    [failed, exhausted, unused, unwanted, ill] = (await Promise.all([
       sandboxWith({}),
       sandboxWith({}),
       sandboxWith({ idleStopSeconds: 1 }),
       sandboxWith({ restartPolicy: 'never' }),
-    ])) as [string, string, string, string];
+      sandboxWith({ healthCheck }),
+    ])) as [string, string, string, string, string];
     await hasBeenRestarted(exhausted, 5);
     for (const id of [failed, exhausted, unwanted]) await killContainer(id);
+    await run(ill, { command: 'touch /tmp/ill' });
   });
 
   it('is started again when its container was killed, and that is counted', async () => {
@@ -119,6 +125,21 @@ describe('without anybody asking, a sandbox', () => {
       options: { because: 'idle' },
     });
     expect(await run(unused, { command: 'true' })).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('is restarted when its own check fails, and waits until it is well', async () => {
+    const { body } = await call<SandboxBody>('GET', `/v1/sandboxes/${ill}`);
+    expect(body.generation === 2 || body.health.status !== 'none').toBe(true);
+    const sandbox = await until(
+      ill,
+      ({ observedState, generation }) => observedState === 'running' && generation === 2,
+    );
+    expect(sandbox.health).toMatchObject({ status: 'healthy', consecutiveFailures: 0, reason: null });
+    const operation = await newest(ill);
+    expect(operation).toMatchObject({ kind: 'restart', options: { because: 'unhealthy' } });
+    expect(operation?.steps.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['check_restarts', 'hold_queue', 'await_health']),
+    );
   });
 
   it('stays ended where its policy says so, until somebody needs it', async () => {

@@ -7,7 +7,9 @@ import {
   desiredAfterGivingUp,
   DomainError,
   isTerminal,
+  NO_HEALTH,
   OPERATION_TRANSITIONS,
+  optionsFor,
   restartsWith,
   settingsAfter,
   type Correction,
@@ -121,7 +123,13 @@ export class MemorySandboxes implements SandboxStore {
     const row = await this.get(id);
     if (row.operationId === operationId) return row.generation;
     const generation = row.generation + 1;
-    this.change(id, { generation, operationId, observedState: 'starting', containerId: null });
+    this.change(id, {
+      generation,
+      operationId,
+      observedState: 'starting',
+      containerId: null,
+      health: NO_HEALTH,
+    });
     return generation;
   }
 
@@ -171,11 +179,29 @@ export class MemorySandboxes implements SandboxStore {
     return await this.get(id);
   }
 
+  async takeDueChecks(hostId: Sandbox['hostId']): Promise<Sandbox[]> {
+    return (await this.listOnHost(hostId)).filter(
+      (row) => row.healthCheck !== null && row.observedState === 'running' && this.liveOf(row) === undefined,
+    );
+  }
+
+  async recordHealth(
+    id: SandboxId,
+    { generation, ...seen }: Parameters<SandboxStore['recordHealth']>[1],
+    holder: OperationId | null,
+  ): Promise<boolean> {
+    const row = await this.get(id);
+    if (row.generation !== generation || (this.liveOf(row)?.id ?? null) !== holder) return false;
+    this.change(id, seen);
+    return true;
+  }
+
   async beginRestart(id: SandboxId, operationId: OperationId): Promise<Operation | undefined> {
     const row = await this.get(id);
     if (row.restartDue === null || this.liveOf(row) !== undefined) return undefined;
     const options = { because: row.restartDue.cause };
-    const asked = { id: operationId, requestHash: '', kind: 'start', options, parks: true } as const;
+    const kind = options.because === 'unhealthy' ? 'restart' : 'start';
+    const asked = { id: operationId, requestHash: '', kind, options, parks: true } as const;
     this.change(id, { restartDue: null, restarts: restartsWith(row.restarts, Date.now()) });
     return this.create(row, asked, null).operation ?? undefined;
   }
@@ -215,6 +241,7 @@ export class MemorySandboxes implements SandboxStore {
       ...sandbox,
       ...settingsAfter(DEFAULT_SETTINGS, settings),
       settingsVersion: 1,
+      health: NO_HEALTH,
       restarts: [],
       restartDue: null,
       generation: 0,
@@ -264,6 +291,7 @@ export class MemorySandboxes implements SandboxStore {
     if (ended) return { sandbox, operation: ended, created: false };
     const operation = {
       ...asked,
+      options: optionsFor(sandbox, asked),
       tenantId: sandbox.tenantId,
       ownerId: sandbox.ownerId,
       sandboxId: sandbox.id,

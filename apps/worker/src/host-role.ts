@@ -6,6 +6,7 @@ import {
   ExecInput,
   ExecSupervisor,
   GitLooks,
+  HealthWatch,
   HostPresence,
   SandboxObserver,
 } from '#activities';
@@ -63,6 +64,7 @@ export function createHostRole(
     },
     hostId,
   );
+  const health = new HealthWatch({ sandboxes, engine, wake, log }, hostId);
   return {
     activities: {
       ...createHostActivities({ sandboxes, operations, execs, engine, supervisor, wake, log }, hostId),
@@ -84,13 +86,14 @@ export function createHostRole(
       });
       presence = new HostPresence({ hosts, engine, log }, hostId, stream.address);
       observer.start();
+      health.start();
       await presence.start();
       log.info({ hostId, adopted, streamAddress: stream.address }, 'The host role is up.');
     },
     async stop() {
       presence?.stop();
       await stream?.close();
-      await observer.stop();
+      await Promise.all([observer.stop(), health.stop()]);
       await supervisor.detachAll();
       await engine.close();
     },

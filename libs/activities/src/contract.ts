@@ -52,6 +52,8 @@ export interface HostActivities {
   createContainer(input: StepInput): Promise<void>;
   startContainer(input: StepInput): Promise<void>;
   awaitRunner(input: StepInput): Promise<void>;
+  /** Returns when the sandbox's own check is well for the first time; fails when its time to start is over. */
+  awaitHealth(input: StepInput): Promise<void>;
   stopContainer(input: StepInput): Promise<void>;
   /** Returns when every exec of the sandbox that was claimed has ended, with its output stored. */
   drainExecs(input: StepInput): Promise<void>;

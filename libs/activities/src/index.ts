@@ -18,6 +18,7 @@ export { GitLooks } from './git/git-looks.js';
 export type { GitSettings } from './git/git-program.js';
 export { createHostActivities } from './host/host.activities.js';
 export type { HostActivityPorts } from './host/host.activities.js';
+export { HealthWatch } from './host/health-watch.js';
 export { HostPresence } from './host/host-presence.js';
 export { SandboxObserver } from './host/sandbox-observer.js';
 export { createSealingActivities } from './sealing/sealing.activities.js';

@@ -297,6 +297,22 @@ describe('the runner of a sandbox', () => {
     expect(await (await engine.connect(spec)).list()).toEqual([]);
   });
 
+  it('asks the sandbox how it is, from within, and leaves nothing behind', async () => {
+    const spec = testing.spec(BASE_IMAGE);
+    await startTwice(spec);
+    const times = { intervalSeconds: 30, timeoutSeconds: 1, failuresMax: 3, startSeconds: 60 };
+    const ask = async (command: string) =>
+      await engine.check(spec, { command: ['sh', '-c', command], http: null, ...times });
+    expect(await ask('test "$(id -u) $(pwd)" = "1000 /workspace"')).toEqual({ ok: true, detail: '' });
+    expect(await ask('echo why; exit 3')).toEqual({ ok: false, detail: 'exit code 3. why' });
+    const late = await ask('setsid sleep 300 & sleep 300');
+    expect(late).toMatchObject({ ok: false, detail: expect.stringContaining('did not end in time') });
+    const { Processes } = await testing.docker.getContainer(testing.names.container(spec)).top();
+    expect(JSON.stringify(Processes)).not.toContain('sleep');
+    const http = { port: 8_080, path: '/' };
+    expect(await engine.check(spec, { command: null, http, ...times })).toMatchObject({ ok: false });
+  });
+
   it('is out of reach while the container does not run', async () => {
     const spec = testing.spec(SHELL_LESS_IMAGE);
     await expect(engine.connect(spec)).rejects.toMatchObject({ code: 'container_missing' });

@@ -1,9 +1,11 @@
 import {
   DomainError,
   isDomainError,
+  type CheckOutcome,
   type ContainerEngine,
   type ContainerSpec,
   type ContainerView,
+  type HealthCheck,
   type HostId,
   type RunnerConnection,
   type SandboxId,
@@ -17,6 +19,7 @@ import { ContainerEvents } from './container-events.js';
 import { Containers } from './containers.js';
 import { Drains } from './drains.js';
 import { EngineClient } from './engine-client.js';
+import { HealthChecks } from './health-checks.js';
 import { Images } from './images.js';
 import { ResourceNames } from './names.js';
 import { RunnerVolume } from './runner-volume.js';
@@ -50,6 +53,7 @@ export class DockerEngine implements ContainerEngine {
   private readonly containers: Containers;
   private readonly events: ContainerEvents;
   private readonly drains: Drains;
+  private readonly checks: HealthChecks;
   private readonly channels = new ChannelPool(CHANNEL_IDLE_MS);
   private readonly drainChannels = new ChannelPool(DRAIN_IDLE_MS);
 
@@ -62,6 +66,7 @@ export class DockerEngine implements ContainerEngine {
     this.containers = new Containers(this.engine, this.names);
     this.events = new ContainerEvents(this.engine, this.names, this.containers);
     this.drains = new Drains(this.engine, this.names);
+    this.checks = new HealthChecks(this.engine);
   }
 
   async prepareStorage(spec: ContainerSpec): Promise<void> {
@@ -114,6 +119,13 @@ export class DockerEngine implements ContainerEngine {
 
   async inspect(sandbox: SandboxRef): Promise<ContainerView> {
     return await this.containers.view(sandbox);
+  }
+
+  async check(sandbox: SandboxRef, check: HealthCheck): Promise<CheckOutcome> {
+    const { containerId, state } = await this.containers.view(sandbox);
+    if (containerId === null) throw new DomainError('container_missing', 'The sandbox has no container.');
+    if (state !== 'running') throw new DomainError('container_failed', `The container is ${state}.`);
+    return await this.checks.ask(containerId, check);
   }
 
   /** The channel is shared, and kept while it is used: closing what this returns leaves it to the others. */

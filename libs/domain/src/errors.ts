@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   'generation_mismatch',
   'container_failed',
   'restarts_exhausted',
+  'unhealthy',
   'host_lost',
   'disk_pressure',
   'failure_budget_spent',

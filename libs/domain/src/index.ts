@@ -82,7 +82,13 @@ export type {
 } from './operation.js';
 export { OPERATION_PLANS, planOperation, undosOf } from './operation.plan.js';
 export type { PlannedStep, StepName, Undo } from './operation.plan.js';
-export { decideNeed, decideRequest, desiredAfter, desiredAfterGivingUp } from './operation.request.js';
+export {
+  decideNeed,
+  decideRequest,
+  desiredAfter,
+  desiredAfterGivingUp,
+  optionsFor,
+} from './operation.request.js';
 export type { AskedOperation, RequestDecision } from './operation.request.js';
 export {
   DEFAULT_RESTART_POLICY,
@@ -93,6 +99,8 @@ export {
   restartsWith,
 } from './sandbox.restarts.js';
 export type { DueRestart, RestartCause, RestartPolicy } from './sandbox.restarts.js';
+export { healthAfter, HEALTH_STATUSES, isSameCheck, NO_HEALTH } from './sandbox.health.js';
+export type { CheckOutcome, Health, HealthCheck, HealthStatus } from './sandbox.health.js';
 export { configured, DEFAULT_SETTINGS, settingsAfter } from './sandbox.settings.js';
 export type { SandboxSettings, SettingsChange } from './sandbox.settings.js';
 export { correctionOf, IMAGE_PATTERN } from './operation.correction.js';

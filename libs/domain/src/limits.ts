@@ -102,6 +102,22 @@ export const RESTART_BACKOFF_FACTOR = 4;
 /** One more within the window parks. */
 export const RESTARTS_MAX = 5;
 export const RESTART_WINDOW_MS = 15 * 60 * SECOND_MS;
+export const HEALTH_INTERVAL_SECONDS_MIN = 2;
+export const HEALTH_INTERVAL_SECONDS_DEFAULT = 30;
+export const HEALTH_INTERVAL_SECONDS_MAX = 3_600;
+export const HEALTH_TIMEOUT_SECONDS_DEFAULT = 5;
+export const HEALTH_TIMEOUT_SECONDS_MAX = 60;
+export const HEALTH_FAILURES_DEFAULT = 3;
+export const HEALTH_FAILURES_MAX = 10;
+export const HEALTH_START_SECONDS_DEFAULT = 60;
+export const HEALTH_START_SECONDS_MAX = 600;
+export const HEALTH_COMMAND_ITEMS_MAX = 64;
+export const HEALTH_COMMAND_BYTES_MAX = 4 * KIB;
+export const HEALTH_PATH_LENGTH_MAX = 1_024;
+export const HEALTH_DETAIL_LENGTH_MAX = 500;
+/** A host looks this often which of its sandboxes are due for a check. */
+export const HEALTH_LOOK_MS = 2 * SECOND_MS;
+export const HEALTH_CHECKS_AT_ONCE_MAX = 8;
 export const IDLE_STOP_SECONDS_MIN = 1;
 export const IDLE_STOP_SECONDS_MAX = 30 * 24 * 3_600;
 /** While execs live, a sandbox that is stopped when idle is looked at no more often than this. */

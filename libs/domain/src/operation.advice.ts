@@ -46,6 +46,8 @@ const CHECK_BY_STEP: Readonly<Record<StepName, string>> = {
   create_container: '`docker ps -a`: whether a container of that name belongs to somebody else.',
   start_container: 'The words of the engine above; the tier and the runtime of the sandbox.',
   await_runner: '`docker logs` of the container: the platform of the image, and why it ended.',
+  await_health:
+    'Why the check of the sandbox fails: its words above, `docker logs`, the port it asks. The check can be changed meanwhile.',
   open_queue: 'Whether Postgres and Temporal answer.',
   remove_containers: '`docker ps -a` for the containers of this sandbox: what keeps them?',
   remove_storage: 'Which container still uses the volumes: `docker ps -a --filter volume=…`.',

@@ -33,6 +33,7 @@ const STARTING = [
   { step: 'create_container', undo: 'discard_container' },
   { step: 'start_container', undo: null },
   { step: 'await_runner', undo: null },
+  { step: 'await_health', undo: null },
   { step: 'open_queue', undo: null },
 ] as const satisfies readonly Planned[];
 
@@ -56,7 +57,7 @@ const PUSH = { step: 'push_branch', undo: 'discard_git' } as const satisfies Pla
 export const OPERATION_PLANS = {
   start: [GUARD, ...STARTING],
   stop: [HOLD, ...ENDING, { step: 'record_stopped', undo: null }],
-  restart: [HOLD, ...ENDING, ...STARTING],
+  restart: [GUARD, HOLD, ...ENDING, ...STARTING],
   delete: [HOLD, { step: 'withdraw_execs', undo: null }, ...ENDING, ...REMOVING],
   git_clone: [{ step: 'clone_repository', undo: 'discard_git' }, RECORD_GIT],
   git_commit: [COMMIT, RECORD_GIT],
@@ -77,6 +78,7 @@ export function planOperation(kind: OperationKind, options: OperationOptions): P
   const plan: readonly PlannedStep[] = OPERATION_PLANS[kind];
   return plan.filter(({ step }) => {
     if (step === 'await_execs') return options.running === 'wait';
+    if (step === 'await_health') return options.awaitsHealth === true;
     return step !== 'check_restarts' || isRestart(options.because);
   });
 }

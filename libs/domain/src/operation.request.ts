@@ -47,6 +47,14 @@ export function desiredAfter({ kind, options }: AskedOperation): SandboxDesiredS
   return options.because === 'idle' ? 'running' : MANNERS[kind].desiredAfter;
 }
 
+/** What the row of an operation says: what was asked for, and what its sandbox adds to that. */
+export function optionsFor(
+  { healthCheck }: Pick<Sandbox, 'healthCheck'>,
+  { kind, options }: AskedOperation,
+): OperationOptions {
+  return healthCheck !== null && MANNERS[kind].endsRunning ? { ...options, awaitsHealth: true } : options;
+}
+
 /** What its owner is taken to want when an operation has been given up: that it stays as it is. */
 export function desiredAfterGivingUp(observedState: SandboxObservedState): SandboxDesiredState {
   return ENDED.has(observedState) ? 'stopped' : 'running';

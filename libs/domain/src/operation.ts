@@ -37,6 +37,8 @@ export interface OperationOptions {
   readonly running?: 'end' | 'wait';
   /** With `wait`: how long. */
   readonly waitSeconds?: number;
+  /** Its sandbox has a health check, and the start waits until it is well. */
+  readonly awaitsHealth?: true;
   /** Absent where somebody asked for it. */
   readonly because?: OperationCause;
   /** Of the git kinds, and of all of them. */

@@ -8,8 +8,8 @@ export type RestartPolicy = (typeof RESTART_POLICIES)[number];
 /** Its owner wants it to run: what broke it is made good, what somebody ended in order stays ended. */
 export const DEFAULT_RESTART_POLICY: RestartPolicy = 'on-failure';
 
-export const RESTART_CAUSES = ['ended', 'failed'] as const;
-/** `ended`: its container ended in order, without an operation of ours. `failed`: it ended otherwise, or is gone. */
+export const RESTART_CAUSES = ['ended', 'failed', 'unhealthy'] as const;
+/** `ended`: its container ended in order, without an operation of ours. `failed`: it ended otherwise, or is gone. `unhealthy`: it runs, and its check fails. */
 export type RestartCause = (typeof RESTART_CAUSES)[number];
 
 /** A restart that waits for its moment. */
@@ -26,9 +26,9 @@ export interface Restartable {
 }
 
 const ANSWERS: Readonly<Record<RestartPolicy, Readonly<Record<RestartCause, boolean>>>> = {
-  never: { ended: false, failed: false },
-  'on-failure': { ended: false, failed: true },
-  always: { ended: true, failed: true },
+  never: { ended: false, failed: false, unhealthy: false },
+  'on-failure': { ended: false, failed: true, unhealthy: true },
+  always: { ended: true, failed: true, unhealthy: true },
 };
 
 /** When this is to be made good, each time later; null where it is not. What is wanted stopped is never started. */

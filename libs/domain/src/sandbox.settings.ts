@@ -1,9 +1,11 @@
 import { DomainError } from './errors.js';
+import { isSameCheck, NO_HEALTH, type HealthCheck } from './sandbox.health.js';
 import type { Sandbox } from './sandbox.js';
 import { DEFAULT_RESTART_POLICY, planRestart, type RestartPolicy } from './sandbox.restarts.js';
 
 /** What its owner may change about a sandbox while it runs. */
 export interface SandboxSettings {
+  readonly healthCheck: HealthCheck | null;
   readonly restartPolicy: RestartPolicy;
   /** Without an exec for this long it is stopped; null: never. */
   readonly idleStopSeconds: number | null;
@@ -13,6 +15,7 @@ export interface SandboxSettings {
 export type SettingsChange = { readonly [Name in keyof SandboxSettings]?: SandboxSettings[Name] | undefined };
 
 export const DEFAULT_SETTINGS: SandboxSettings = {
+  healthCheck: null,
   restartPolicy: DEFAULT_RESTART_POLICY,
   idleStopSeconds: null,
 };
@@ -20,6 +23,7 @@ export const DEFAULT_SETTINGS: SandboxSettings = {
 /** The settings after a change; the same object where it changes nothing. */
 export function settingsAfter(settings: SandboxSettings, change: SettingsChange): SandboxSettings {
   const after: SandboxSettings = {
+    healthCheck: change.healthCheck === undefined ? settings.healthCheck : change.healthCheck,
     restartPolicy: change.restartPolicy ?? settings.restartPolicy,
     idleStopSeconds: change.idleStopSeconds === undefined ? settings.idleStopSeconds : change.idleStopSeconds,
   };
@@ -48,9 +52,16 @@ export function configured(
   if (settings === sandbox) return sandbox;
   const after = { ...sandbox, ...settings, settingsVersion: sandbox.settingsVersion + 1 };
   const { restartDue } = sandbox;
-  return { ...after, restartDue: restartDue && planRestart(after, restartDue.cause, nowMs) };
+  return {
+    ...after,
+    // What another check has said says nothing any more.
+    health: isSameCheck(sandbox.healthCheck, after.healthCheck) ? sandbox.health : NO_HEALTH,
+    restartDue: restartDue && planRestart(after, restartDue.cause, nowMs),
+  };
 }
 
 function isSame(one: SandboxSettings, other: SandboxSettings): boolean {
-  return one.restartPolicy === other.restartPolicy && one.idleStopSeconds === other.idleStopSeconds;
+  if (one.restartPolicy !== other.restartPolicy || one.idleStopSeconds !== other.idleStopSeconds)
+    return false;
+  return isSameCheck(one.healthCheck, other.healthCheck);
 }

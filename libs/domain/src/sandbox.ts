@@ -1,5 +1,6 @@
 import type { Failure } from './errors.js';
 import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { Health } from './sandbox.health.js';
 import type { DueRestart } from './sandbox.restarts.js';
 import type { SandboxSettings } from './sandbox.settings.js';
 import type { SandboxDesiredState, SandboxObservedState } from './sandbox.states.js';
@@ -23,6 +24,7 @@ export interface Sandbox extends SandboxSettings {
   readonly failure: Failure | null;
   /** Raised with each change of the settings. */
   readonly settingsVersion: number;
+  readonly health: Health;
   /** When it was started again by itself, the oldest first. */
   readonly restarts: readonly string[];
   readonly restartDue: DueRestart | null;

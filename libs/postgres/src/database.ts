@@ -20,6 +20,7 @@ import { ExecInput1700000000004 } from './migrations/0004-exec-input.migration.j
 import { BulkOperations1700000000010 } from './migrations/0010-bulk-operations.migration.js';
 import { Credentials1700000000013 } from './migrations/0013-credentials.migration.js';
 import { ClaimExec1700000000009 } from './migrations/0009-claim-exec.migration.js';
+import { SandboxHealth1700000000014 } from './migrations/0014-sandbox-health.migration.js';
 import { SandboxSettings1700000000012 } from './migrations/0012-sandbox-settings.migration.js';
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
 import { OperationResults1700000000011 } from './migrations/0011-operation-results.migration.js';
@@ -157,6 +158,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       OperationResults1700000000011,
       SandboxSettings1700000000012,
       Credentials1700000000013,
+      SandboxHealth1700000000014,
     ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"berth.dev/runner/internal/archive"
+	"berth.dev/runner/internal/check"
 	"berth.dev/runner/internal/connect"
 	"berth.dev/runner/internal/drain"
 	"berth.dev/runner/internal/protocol"
@@ -48,6 +49,8 @@ func run(arguments []string) int {
 		return archive.RunWrite(arguments[2], arguments[3], os.Stdout, os.Stderr)
 	case is(arguments, "archive", 3) && arguments[1] == "extract":
 		return archive.RunExtract(arguments[2], arguments[3], os.Stdin, os.Stderr)
+	case is(arguments, "check", 1):
+		return check.Run(arguments[1], sandbox.SettingsFrom(version, os.Environ()), os.Stdout)
 	case is(arguments, "version", 0):
 		return printVersion()
 	}

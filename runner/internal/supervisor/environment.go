@@ -14,9 +14,9 @@ const (
 	privatePrefix = "BERTH_"
 )
 
-// environment lays the request's variables over the user's, over the container's, over a minimum. Nothing that
+// Environment lays the request's variables over the user's, over the container's, over a minimum. Nothing that
 // is meant for the runner reaches a command.
-func environment(container []string, who identity.Identity, request map[string]string, hasTerminal bool) []string {
+func Environment(container []string, who identity.Identity, request map[string]string, hasTerminal bool) []string {
 	variables := map[string]string{"PATH": defaultPath, "LANG": defaultLang}
 	if hasTerminal {
 		variables["TERM"] = defaultTerm

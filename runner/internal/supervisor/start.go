@@ -23,7 +23,7 @@ func (s *supervision) start(order *control.StartOrder) (*protocol.StartFailure, 
 	s.selfReported = who.UID == 0
 	command := process.Command{
 		Argv:             s.request.Argv,
-		Env:              environment(order.Env, who, s.request.Env, s.request.TTY != nil),
+		Env:              Environment(order.Env, who, s.request.Env, s.request.TTY != nil),
 		WorkingDirectory: s.request.WorkingDirectory,
 		Identity:         who,
 	}

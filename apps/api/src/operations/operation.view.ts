@@ -38,6 +38,10 @@ export const OperationView = z
       .object({
         running: z.enum(['end', 'wait']).optional(),
         waitSeconds: z.int().optional(),
+        awaitsHealth: z
+          .literal(true)
+          .optional()
+          .meta({ description: 'Its sandbox has a health check, which must be well first.' }),
         because: z
           .enum([...RESTART_CAUSES, 'idle'])
           .optional()

@@ -3,7 +3,78 @@ import { z } from 'zod';
 import { nameText, pageQuery } from '../http/inputs.js';
 import { ImageReference, TierNameText } from '../http/resources.js';
 
+const seconds = (least: number, most: number, byDefault: number, what: string) =>
+  z
+    .int()
+    .min(least)
+    .max(most)
+    .default(byDefault)
+    .meta({ description: `${what} By default ${byDefault}.` });
+
+/** How it is asked; by `refine`, as OpenAPI has no better word for "one of them". */
+const HealthCheckBody = z
+  .strictObject({
+    command: z
+      .array(z.string().min(1))
+      .min(1)
+      .max(limits.HEALTH_COMMAND_ITEMS_MAX)
+      .refine(
+        (argv) =>
+          Buffer.byteLength(argv.join(' ')) <= limits.HEALTH_COMMAND_BYTES_MAX &&
+          !argv.join('').includes('\0'),
+        {
+          error: `is at most ${limits.HEALTH_COMMAND_BYTES_MAX} bytes without NUL`,
+        },
+      )
+      .nullable()
+      .default(null)
+      .meta({ description: 'Runs in the sandbox as an exec would; exit code 0 is well.' }),
+    http: z
+      .strictObject({
+        port: z.int().min(1).max(65_535),
+        path: z
+          .string()
+          .regex(/^\/[\x21-\x7e]*$/)
+          .max(limits.HEALTH_PATH_LENGTH_MAX)
+          .default('/'),
+      })
+      .nullable()
+      .default(null)
+      .meta({ description: "Asked on the sandbox's own loopback; a status from 200 to 399 is well." }),
+    intervalSeconds: seconds(
+      limits.HEALTH_INTERVAL_SECONDS_MIN,
+      limits.HEALTH_INTERVAL_SECONDS_MAX,
+      limits.HEALTH_INTERVAL_SECONDS_DEFAULT,
+      'How often it is asked.',
+    ),
+    timeoutSeconds: seconds(
+      1,
+      limits.HEALTH_TIMEOUT_SECONDS_MAX,
+      limits.HEALTH_TIMEOUT_SECONDS_DEFAULT,
+      'How long an answer may take.',
+    ),
+    failuresMax: seconds(
+      1,
+      limits.HEALTH_FAILURES_MAX,
+      limits.HEALTH_FAILURES_DEFAULT,
+      'So many failures in a row are unhealthy.',
+    ),
+    startSeconds: seconds(
+      1,
+      limits.HEALTH_START_SECONDS_MAX,
+      limits.HEALTH_START_SECONDS_DEFAULT,
+      'How long a start waits for the first time that it is well.',
+    ),
+  })
+  .refine(({ command, http }) => (command === null) !== (http === null), {
+    error: 'needs either `command` or `http`',
+  })
+  .meta({ id: 'HealthCheck' });
+
 const settings = {
+  healthCheck: HealthCheckBody.nullable()
+    .optional()
+    .meta({ description: 'How the sandbox is asked whether it is well. Null: it is not asked.' }),
   restartPolicy: z.enum(RESTART_POLICIES).optional().meta({
     description:
       'Whether it is started again when it ends although it should run: `on-failure` (the default) where it failed or is gone, `always` also where somebody ended it in order.',

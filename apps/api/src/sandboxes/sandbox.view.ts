@@ -1,9 +1,11 @@
 import {
+  HEALTH_STATUSES,
   OPERATION_KINDS,
   RESTART_CAUSES,
   RESTART_POLICIES,
   SANDBOX_ACTIONS,
   SANDBOX_TRANSITIONS,
+  type HealthCheck,
   type Page,
   type Sandbox,
   type SandboxObservedState,
@@ -25,6 +27,22 @@ export const SandboxView = z
     desiredState: z.enum(['running', 'stopped', 'deleted']),
     observedState: z.enum(observedStates),
     failure: Failure.nullable(),
+    healthCheck: z
+      .object({
+        command: z.array(z.string()).nullable(),
+        http: z.object({ port: z.int(), path: z.string() }).nullable(),
+        intervalSeconds: z.int(),
+        timeoutSeconds: z.int(),
+        failuresMax: z.int(),
+        startSeconds: z.int(),
+      })
+      .nullable(),
+    health: z.object({
+      status: z.enum(HEALTH_STATUSES),
+      since: timestamp.nullable(),
+      reason: z.string().nullable(),
+      consecutiveFailures: z.int(),
+    }),
     restartPolicy: z.enum(RESTART_POLICIES),
     idleStopSeconds: z.int().nullable(),
     restarts: z
@@ -59,6 +77,8 @@ export function sandboxView(sandbox: Sandbox): SandboxView {
     desiredState: sandbox.desiredState,
     observedState: sandbox.observedState,
     failure: sandbox.failure,
+    healthCheck: sandbox.healthCheck && healthCheckView(sandbox.healthCheck),
+    health: { ...sandbox.health },
     restartPolicy: sandbox.restartPolicy,
     idleStopSeconds: sandbox.idleStopSeconds,
     restarts: [...sandbox.restarts],
@@ -76,6 +96,10 @@ export function sandboxView(sandbox: Sandbox): SandboxView {
       events: '/v1/ws',
     },
   };
+}
+
+function healthCheckView({ command, ...check }: HealthCheck) {
+  return { ...check, command: command && [...command] };
 }
 
 export const sandboxPage = (page: Page<Sandbox>): z.infer<typeof SandboxPage> => ({

@@ -115,6 +115,20 @@ describe('sandboxes and what runs in them', () => {
     for (const headers of [{}, { 'if-match': '*' }, { 'if-match': String(changed.headers['etag']) }]) {
       expect((await patch({ idleStopSeconds: 60 }, headers)).statusCode).toBe(200);
     }
+    const asking = { healthCheck: { http: { port: 80 } } };
+    expect((await patch(asking)).json()).toMatchObject({
+      healthCheck: { command: null, http: { port: 80, path: '/' }, intervalSeconds: 30, failuresMax: 3 },
+      health: { status: 'none', since: null },
+    });
+    const tag = String((await get(url)).headers['etag']);
+    expect((await patch(asking, { 'if-match': tag })).headers['etag']).toBe(tag);
+    for (const healthCheck of [
+      {},
+      { command: ['a'], http: { port: 80 } },
+      { http: { port: 80, path: '//x y' } },
+    ]) {
+      expect((await patch({ healthCheck })).statusCode).toBe(400);
+    }
     for (const bad of [{ idleStopSeconds: 0 }, { restartPolicy: 'sometimes' }, { image: 'x' }]) {
       expect((await patch(bad)).statusCode).toBe(400);
     }

@@ -134,7 +134,8 @@ function refuseDifference(sandbox: Sandbox, body: SandboxBody): void {
   );
 }
 
-const settingsOf = ({ restartPolicy, idleStopSeconds }: SandboxBody): SettingsChange => ({
+const settingsOf = ({ healthCheck, restartPolicy, idleStopSeconds }: SandboxBody): SettingsChange => ({
+  healthCheck,
   restartPolicy,
   idleStopSeconds,
 });

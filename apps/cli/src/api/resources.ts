@@ -28,6 +28,7 @@ export const SandboxSchema = z.looseObject({
   generation: z.number().int(),
   observedState: z.string().transform((state) => state as SandboxObservedState),
   failure: FailureSchema.optional(),
+  health: z.looseObject({ status: z.string(), reason: z.string().nullable() }).optional(),
   restartPolicy: z.string().optional(),
   idleStopSeconds: z.number().int().nullable().optional(),
   restartDue: z.looseObject({ at: z.string(), cause: z.string() }).nullable().optional(),

@@ -11,7 +11,7 @@ Examples:
   berth sandbox ls --owner u1
   berth sandbox create --owner u1 --name build --tier large
   berth sandbox restart ID --wait
-  berth sandbox set ID --restart-policy always --idle-stop 3600
+  berth sandbox set ID --health-http 8080/healthz --restart-policy always --idle-stop 3600
   berth --json sandbox get ID`;
 
 export function addSandboxCommands(program: Command, session: Session): void {
@@ -134,6 +134,7 @@ function linesOf(sandbox: SandboxResource): string[] {
     `tier        ${sandbox.tier}`,
     `generation  ${sandbox.generation}`,
     `created     ${sandbox.createdAt}`,
+    `health      ${sandbox.health?.status ?? 'none'}${sandbox.health?.reason ? `: ${sandbox.health.reason}` : ''}`,
     `restarts    ${sandbox.restartPolicy ?? ''}${sandbox.restartDue ? `, next at ${sandbox.restartDue.at}` : ''}`,
     `idle stop   ${sandbox.idleStopSeconds ? `${sandbox.idleStopSeconds} s` : 'off'}`,
     ...(sandbox.failure ? [`failure     ${sandbox.failure.message} (${sandbox.failure.code})`] : []),

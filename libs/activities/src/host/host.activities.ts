@@ -24,6 +24,7 @@ import type { ExecSupervisor } from '../exec/exec-supervisor.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
+import { awaitHealth } from './await-health.js';
 import { reconcileHost } from './reconcile.js';
 import { drainExecs, observeContainer } from './settle.js';
 
@@ -58,6 +59,9 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
       step('start_container', input, (sandbox) => startContainer(ports, input, sandbox)),
 
     awaitRunner: (input) => step('await_runner', input, (sandbox) => awaitRunner(ports, input, sandbox)),
+
+    awaitHealth: (input) =>
+      step('await_health', input, (sandbox) => awaitHealth(ports, input.operationId, sandbox)),
 
     stopContainer: (input) =>
       step('stop_container', input, async (sandbox) => {

@@ -1,4 +1,5 @@
 import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
+import type { CheckOutcome, HealthCheck } from '../sandbox.health.js';
 import type { ContainerLimits } from '../sandbox.js';
 import type { RunnerConnection } from './runner.port.js';
 
@@ -20,6 +21,11 @@ export interface ContainerEngine {
   /** Deletes workspace and spool. Only what carries our name and our labels; throws while a container still uses them. */
   removeStorage(sandboxId: SandboxId): Promise<void>;
   inspect(sandbox: SandboxRef): Promise<ContainerView>;
+  /**
+   * Asks a running sandbox once how it is, by its runner: nothing of the host is within its reach. Throws where it could not be
+   * asked: `container_missing`, `container_failed`, `runner_protocol` of a runner that knows no checks.
+   */
+  check(sandbox: SandboxRef, check: HealthCheck): Promise<CheckOutcome>;
   /** A channel to the runner inside a running container. Throws `runner_unreachable`. */
   connect(sandbox: SandboxRef): Promise<RunnerConnection>;
   /** A read-only view of the spool of a container that is dead or gone, by a short-lived container without network. */

@@ -9,6 +9,7 @@ import type { AskedOperation } from '../operation.request.js';
 import type { OperationState } from '../operation.states.js';
 import type { ExecState } from '../exec.states.js';
 import type { Sandbox, TierName } from '../sandbox.js';
+import type { Health } from '../sandbox.health.js';
 import type { DueRestart } from '../sandbox.restarts.js';
 import type { SettingsChange } from '../sandbox.settings.js';
 import type { SandboxDesiredState, SandboxObservedState } from '../sandbox.states.js';
@@ -152,6 +153,17 @@ export interface SandboxStore {
    * and `sandbox_deleted` as elsewhere. What they decide about a sandbox that has come to an end is decided anew.
    */
   configure(tenantId: TenantId, id: SandboxId, change: SettingsChange, ifVersion?: number): Promise<Sandbox>;
+  /** Running sandboxes of a host whose check is due, with nothing under way. Each is due again after its interval. */
+  takeDueChecks(hostId: HostId, limit: number): Promise<Sandbox[]>;
+  /**
+   * Writes what a check has shown. Fenced by the generation and by its holder: an operation that waits for it, or nobody.
+   * False when that does not hold any more.
+   */
+  recordHealth(
+    id: SandboxId,
+    seen: { generation: number; health: Health; restartDue: DueRestart | null },
+    holder: OperationId | null,
+  ): Promise<boolean>;
   /**
    * In one transaction: the operation that brings a sandbox up whose restart is due, counted on its row. Undefined where
    * that does not hold any more, or an operation holds it.

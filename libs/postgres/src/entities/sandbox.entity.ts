@@ -1,6 +1,8 @@
 import { Column, CreateDateColumn, Entity, Index, PrimaryColumn } from 'typeorm';
 import type {
   Failure,
+  Health,
+  HealthCheck,
   RestartCause,
   RestartPolicy,
   SandboxDesiredState,
@@ -17,6 +19,7 @@ import type {
 @Index('sandboxes_list', ['tenantId', 'createdAt', 'id'])
 @Index('sandboxes_host', ['hostId'])
 @Index('sandboxes_restartable', ['restartDueAt'], { where: `"restart_due_at" IS NOT NULL` })
+@Index('sandboxes_health', ['hostId', 'healthDueAt'], { where: `"health_check" IS NOT NULL` })
 @Index('sandboxes_idle', ['idleDueAt'], { where: `"idle_stop_seconds" IS NOT NULL` })
 export class SandboxEntity {
   @PrimaryColumn('uuid') id!: string;
@@ -41,6 +44,9 @@ export class SandboxEntity {
   @Column('text', { name: 'restart_cause', nullable: true }) restartCause!: RestartCause | null;
   /** When to look again whether somebody has used it. */
   @Column('timestamptz', { name: 'idle_due_at', nullable: true }) idleDueAt!: Date | null;
+  @Column('jsonb', { name: 'health_check', nullable: true }) healthCheck!: HealthCheck | null;
+  @Column('jsonb', { nullable: true }) health!: Health | null;
+  @Column('timestamptz', { name: 'health_due_at', nullable: true }) healthDueAt!: Date | null;
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at', default: () => 'now()' }) updatedAt!: Date;
 }

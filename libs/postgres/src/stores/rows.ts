@@ -1,6 +1,7 @@
 import {
   execId,
   hostId,
+  NO_HEALTH,
   operationId,
   ownerId,
   sandboxId,
@@ -22,7 +23,7 @@ export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "
   s.observed_state AS "observedState", s.container_id AS "containerId", s.failure,
   s.restart_policy AS "restartPolicy", s.idle_stop_seconds AS "idleStopSeconds",
   s.settings_version AS "settingsVersion", s.restarts, s.restart_due_at AS "restartDueAt",
-  s.restart_cause AS "restartCause", s.created_at AS "createdAt",
+  s.restart_cause AS "restartCause", s.health_check AS "healthCheck", s.health, s.created_at AS "createdAt",
   s.updated_at AS "updatedAt"`;
 
 export const OPERATION_COLUMNS = `o.id, o.tenant_id AS "tenantId", o.owner_id AS "ownerId",
@@ -43,7 +44,7 @@ export const EXEC_COLUMNS = `${EXEC_COURSE_COLUMNS}, e.request, e.request_hash A
 export const CHUNK_COLUMNS = `c.position, c.end_position AS "endPosition", c.stdout_from AS "stdoutFrom",
   c.stdout_to AS "stdoutTo", c.stderr_from AS "stderrFrom", c.stderr_to AS "stderrTo", c.frames`;
 
-export type SandboxRow = Omit<SandboxEntity, 'idleDueAt'>;
+export type SandboxRow = Omit<SandboxEntity, 'idleDueAt' | 'healthDueAt'>;
 export type OperationRow = OperationEntity;
 export type ExecRow = Omit<ExecEntity, 'inlineStdin'>;
 export type ExecCourseRow = Omit<ExecRow, 'request' | 'requestHash'>;
@@ -64,6 +65,8 @@ export function sandboxFrom(row: SandboxRow): Sandbox {
     observedState: row.observedState,
     containerId: row.containerId,
     failure: row.failure,
+    healthCheck: row.healthCheck,
+    health: row.health ?? NO_HEALTH,
     restartPolicy: row.restartPolicy,
     idleStopSeconds: row.idleStopSeconds,
     settingsVersion: row.settingsVersion,
@@ -159,3 +162,5 @@ function dueRestartFrom({ restartDueAt, restartCause }: SandboxRow): DueRestart 
 export function isoOrNull(time: Date | null): string | null {
   return time === null ? null : time.toISOString();
 }
+
+export const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));

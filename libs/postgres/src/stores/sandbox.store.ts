@@ -1,5 +1,4 @@
 import {
-  configured,
   DEFAULT_SETTINGS,
   DomainError,
   settingsAfter,
@@ -32,7 +31,8 @@ import {
   requestInTransaction,
   withdrawInTransaction,
 } from './operation-requests.js';
-import { SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
+import { json, SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
+import { configure, recordHealth, takeDueChecks } from './sandbox-care.js';
 import { beginIdleStop, beginRestart } from './unasked-operations.js';
 
 export class PostgresSandboxStore implements SandboxStore {
@@ -43,8 +43,9 @@ export class PostgresSandboxStore implements SandboxStore {
       await refuseOtherRequest(sql, start);
       const settings = settingsAfter(DEFAULT_SETTINGS, sandbox.settings ?? {});
       const created = await sql<{ id: string }>(
-        `INSERT INTO sandboxes (id, tenant_id, owner_id, name, image, tier, host_id, restart_policy, idle_stop_seconds, desired_state, observed_state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
+        `INSERT INTO sandboxes (id, tenant_id, owner_id, name, image, tier, host_id, restart_policy, idle_stop_seconds, health_check,
+           desired_state, observed_state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
         [
           sandbox.id,
           sandbox.tenantId,
@@ -55,6 +56,7 @@ export class PostgresSandboxStore implements SandboxStore {
           sandbox.hostId,
           settings.restartPolicy,
           settings.idleStopSeconds,
+          json(settings.healthCheck),
         ],
       );
       const [row] = await sql<SandboxRow>(
@@ -159,8 +161,8 @@ export class PostgresSandboxStore implements SandboxStore {
       if (row.operationId === operationId) return row.generation;
       const [raised] = await sql<{ generation: number }>(
         `UPDATE sandboxes SET generation = generation + 1, operation_id = $2, observed_state = 'starting',
-           container_id = NULL, restart_due_at = NULL, restart_cause = NULL, idle_due_at = NULL, updated_at = now()
-         WHERE id = $1 RETURNING generation`,
+           container_id = NULL, restart_due_at = NULL, restart_cause = NULL, idle_due_at = NULL, health = NULL, health_due_at = NULL,
+           updated_at = now() WHERE id = $1 RETURNING generation`,
         [id, operationId],
       );
       return raised?.generation ?? row.generation + 1;
@@ -174,6 +176,7 @@ export class PostgresSandboxStore implements SandboxStore {
   ): Promise<boolean> {
     const rows = await this.database.query(
       `UPDATE sandboxes s SET observed_state = $4, container_id = $5, failure = $6,
+         health = CASE WHEN $4 IN ('running', 'starting', 'stopping') THEN s.health END,
          desired_state = coalesce($7, s.desired_state), updated_at = now()
        WHERE s.id = $1 AND s.generation = $3 AND s.observed_state <> 'deleted'
          AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})
@@ -208,7 +211,8 @@ export class PostgresSandboxStore implements SandboxStore {
 
   async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
     const rows = await this.database.query(
-      `UPDATE sandboxes s SET observed_state = $3, failure = $4, restart_due_at = $6, restart_cause = $7, updated_at = now()
+      `UPDATE sandboxes s SET observed_state = $3, failure = $4, restart_due_at = $6, restart_cause = $7,
+         health = CASE WHEN $3 = 'running' THEN s.health END, updated_at = now()
        WHERE s.id = $1 AND s.generation = $2 AND s.observed_state NOT IN ('deleted', $3)
          AND ($5::text IS NULL OR date_trunc('milliseconds', s.updated_at) = $5::timestamptz)
          AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state IN ${LIVE})
@@ -234,23 +238,20 @@ export class PostgresSandboxStore implements SandboxStore {
   ): Promise<Sandbox> {
     return await this.database.transaction(async (sql) => {
       const sandbox = await locked(sql, tenantId, id);
-      const after = configured(sandbox, change, ifVersion, Date.now());
-      if (after === sandbox) return sandbox;
-      const [row] = await sql<SandboxRow>(
-        `UPDATE sandboxes s SET restart_policy = $2, idle_stop_seconds = $3, settings_version = $4,
-           restart_due_at = $5, restart_cause = $6, idle_due_at = NULL, updated_at = now()
-         WHERE s.id = $1 RETURNING ${SANDBOX_COLUMNS}`,
-        [
-          id,
-          after.restartPolicy,
-          after.idleStopSeconds,
-          after.settingsVersion,
-          after.restartDue?.at ?? null,
-          after.restartDue?.cause ?? null,
-        ],
-      );
-      return row ? sandboxFrom(row) : after;
+      return await configure(sql, sandbox, change, ifVersion);
     });
+  }
+
+  async takeDueChecks(hostId: HostId, limit: number): Promise<Sandbox[]> {
+    return await takeDueChecks(this.database.query.bind(this.database), hostId, limit);
+  }
+
+  async recordHealth(
+    id: SandboxId,
+    seen: Parameters<SandboxStore['recordHealth']>[1],
+    holder: OperationId | null,
+  ): Promise<boolean> {
+    return await recordHealth(this.database.query.bind(this.database), id, seen, holder);
   }
 
   async beginRestart(id: SandboxId, operationId: OperationId): Promise<Operation | undefined> {
@@ -290,5 +291,3 @@ async function locked(sql: SqlRunner, tenantId: TenantId, id: SandboxId): Promis
 function notFound(): DomainError {
   return new DomainError('not_found', 'There is no such sandbox.');
 }
-
-const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));

@@ -21,7 +21,7 @@ import {
   type ExecRow,
   type OperationRow,
 } from './rows.js';
-import { takeIdle } from './unasked-operations.js';
+import { IS_RESTARTABLE, takeIdle } from './unasked-operations.js';
 
 /** Written out, as the index of what has not ended says it: what has ended is never looked at. */
 const UNENDED_EXEC = `state IN (${liveStates(EXEC_TRANSITIONS)
@@ -100,7 +100,7 @@ export class PostgresSweepStore implements SweepStore {
   async listRestartable(limit: number): Promise<SandboxId[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT s.id FROM sandboxes s
-       WHERE s.restart_due_at <= now() AND s.desired_state = 'running' AND s.observed_state IN ('stopped', 'missing')
+       WHERE ${IS_RESTARTABLE}
          AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state = ANY($1))
        ORDER BY s.restart_due_at LIMIT $2`,
       [LIVE_OPERATION, limit],

@@ -18,6 +18,9 @@ const LAST_USE = `greatest(s.created_at,
   (SELECT max(o.finished_at) FROM operations o WHERE o.sandbox_id = s.id),
   (SELECT max(e.finished_at) FROM execs e WHERE e.sandbox_id = s.id))`;
 const IS_USED = `EXISTS (SELECT 1 FROM execs e WHERE e.sandbox_id = s.id AND e.state IN ('queued', 'starting', 'running'))`;
+/** Its end, or its check, has not been made good otherwise. */
+export const IS_RESTARTABLE = `s.restart_due_at <= now() AND s.desired_state = 'running'
+  AND s.observed_state = ANY (CASE s.restart_cause WHEN 'unhealthy' THEN ARRAY['running'] ELSE ARRAY['stopped', 'missing'] END)`;
 const MAY_BE_IDLE = `s.idle_stop_seconds IS NOT NULL AND s.observed_state = 'running' AND s.desired_state = 'running'`;
 
 export async function beginRestart(
@@ -25,15 +28,13 @@ export async function beginRestart(
   id: SandboxId,
   operationId: OperationId,
 ): Promise<Operation | undefined> {
-  const sandbox = await lockedIf(
-    sql,
-    id,
-    `s.restart_due_at <= now() AND s.desired_state = 'running' AND s.observed_state IN ('stopped', 'missing')`,
-  );
+  const sandbox = await lockedIf(sql, id, IS_RESTARTABLE);
   if (!sandbox?.restartDue) return undefined;
   const because = sandbox.restartDue.cause;
+  // One that runs and is not well is ended first.
+  const kind = because === 'unhealthy' ? 'restart' : 'start';
   const asked = { id: operationId, requestHash: REQUEST_OF_NOBODY, parks: true } as const;
-  const operation = await createUnasked(sql, sandbox, { ...asked, kind: 'start', options: { because } });
+  const operation = await createUnasked(sql, sandbox, { ...asked, kind, options: { because } });
   if (operation === undefined) return undefined;
   await sql(
     `UPDATE sandboxes SET restarts = $2, restart_due_at = NULL, restart_cause = NULL, updated_at = now() WHERE id = $1`,
