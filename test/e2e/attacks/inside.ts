@@ -30,6 +30,10 @@ export async function asRootInside(sandbox: string, script: string): Promise<str
   return text;
 }
 
+export async function inspectionOf(sandbox: string): Promise<object> {
+  return await (await containerOf(sandbox)).inspect();
+}
+
 /** The machine, as a sandbox reaches it. */
 export async function gatewayOf(sandbox: string): Promise<string> {
   const { NetworkSettings } = await (await containerOf(sandbox)).inspect();
