@@ -62,8 +62,31 @@ describe('the run of an operation', () => {
 
   it('waits for execs only where its request says so', async () => {
     const run = runs.add();
-    await (await run.start('restart', { options: { running: 'wait', waitSeconds: 5 } })).result();
+    const options = { running: 'wait', waitSeconds: 5 } as const;
+    await (await run.start('restart', { options })).result();
+    expect(run.calls).toEqual(planOperation('restart', options).map(({ step }) => step));
+    expect(run.calls).toContain('await_execs');
+  });
+
+  it('looks at restarts and waits for health only where its row says so, and has no step that no row asks for', async () => {
+    const options = { running: 'wait', because: 'unhealthy', awaitsHealth: true } as const;
+    const run = runs.add();
+    await (await run.start('restart', { options })).result();
     expect(run.calls).toEqual(OPERATION_PLANS.restart.map(({ step }) => step));
+  });
+
+  it('gives up by itself, and undoes what it began, when nobody decides in time', async () => {
+    const run = runs.add({ start_container: 1 });
+    const handle = await run.start('start', { parkDeadlineMs: 200 });
+    expect(await handle.result()).toEqual({ state: 'failed' });
+    const began = stepsOf('start').slice(0, stepsOf('start').indexOf('start_container') + 1);
+    expect(run.calls).toEqual([
+      ...began,
+      'park:start_container:1',
+      'resume',
+      ...undosAfter('start', 'start_container'),
+      'end:failed:No start_container.',
+    ]);
   });
 
   it.each(EACH_STEP)('of kind %s parks at %s and goes on from there on retry', async (kind, step) => {

@@ -98,6 +98,8 @@ export interface OperationInput {
   /** By default true: a step that fails for good parks the run. */
   readonly parks?: boolean;
   readonly tookOver?: TakenOver | null;
+  /** How long a park waits for a decision. By default PARK_DEADLINE_MS. */
+  readonly parkDeadlineMs?: number;
 }
 
 /** The input of the run of a row. */

@@ -155,7 +155,7 @@ class OperationRun {
       { key: PARKED_STEP, value: step },
       { key: PARK_REASON, value: failure.code },
     ]);
-    const decided = await condition(() => this.decision !== undefined, limits.PARK_DEADLINE_MS);
+    const decided = await condition(() => this.decision !== undefined, this.parkDeadlineMs);
     this.park = undefined;
     this.note(this.steps);
     if (!decided || this.decision === 'abort') throw new AbortedError(failure, decided);
@@ -168,11 +168,15 @@ class OperationRun {
     ]);
   }
 
+  private get parkDeadlineMs(): number {
+    return this.input.parkDeadlineMs ?? limits.PARK_DEADLINE_MS;
+  }
+
   private newPark(step: string, failure: Failure): Park {
     this.parkNo += 1;
     this.decision = undefined;
     const parkedAt = now();
-    const deadlineAt = new Date(Date.now() + limits.PARK_DEADLINE_MS).toISOString();
+    const deadlineAt = new Date(Date.now() + this.parkDeadlineMs).toISOString();
     this.park = { step, parkNo: this.parkNo, failure, parkedAt, deadlineAt };
     this.note(this.steps);
     return this.park;
