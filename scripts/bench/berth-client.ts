@@ -16,6 +16,20 @@ export interface ExecTimes {
   readonly endMs: number;
 }
 
+/** What a request for an operation is answered with, once it has ended. */
+export interface LifecycleAnswer {
+  readonly sandbox: { readonly id: string };
+  readonly operation: {
+    readonly state: string;
+    readonly createdAt: string;
+    readonly steps: readonly {
+      readonly name: string;
+      readonly startedAt: string;
+      readonly finishedAt: string | null;
+    }[];
+  } | null;
+}
+
 interface ControlMessage {
   readonly t: string;
   readonly id?: string;
@@ -60,6 +74,20 @@ export class BerthClient {
       throw new Error(`The sandbox of ${owner} did not start: its operation is ${operation.state}.`);
     }
     return sandbox.id;
+  }
+
+  /** Asks something of a sandbox and waits until it is so. */
+  async change(method: 'POST' | 'DELETE', path: string): Promise<LifecycleAnswer> {
+    const deadlineMs = DEADLINE_MS + START_WAIT_SECONDS * 1_000;
+    const answer = await this.send<LifecycleAnswer>(
+      method,
+      `/v1/sandboxes/${path}?wait=${START_WAIT_SECONDS}`,
+      undefined,
+      deadlineMs,
+    );
+    const state = answer.operation?.state ?? 'succeeded';
+    if (state !== 'succeeded') throw new Error(`${method} ${path}: its operation is ${state}.`);
+    return answer;
   }
 
   async measure(sandboxId: string, argv: readonly string[]): Promise<ExecTimes> {
@@ -134,14 +162,21 @@ export class BerthClient {
   }
 
   private async post<T>(path: string, body: unknown, deadlineMs: number): Promise<T> {
+    return await this.send('POST', path, body, deadlineMs);
+  }
+
+  private async send<T>(method: string, path: string, body: unknown, deadlineMs: number): Promise<T> {
     const response = await fetch(`${this.instance.apiUrl}${path}`, {
-      method: 'POST',
-      headers: { 'X-Admin-Secret': this.instance.adminSecret, 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
+      method,
+      headers: {
+        'X-Admin-Secret': this.instance.adminSecret,
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(deadlineMs),
     });
     const text = await response.text();
-    if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${text}`);
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
     return JSON.parse(text) as T;
   }
 }

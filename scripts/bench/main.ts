@@ -5,12 +5,14 @@ import { parseArgs } from 'node:util';
 import { benchBulk } from './bulk.bench.js';
 import { benchExec } from './exec.bench.js';
 import { benchIdle } from './idle.bench.js';
+import { benchLifecycle } from './lifecycle.bench.js';
 import { describeMachine, type Machine } from './machine.js';
 import { benchOutput } from './output.bench.js';
 import { benchRate } from './rate.bench.js';
 import {
   bulkReport,
   idleReport,
+  lifecycleReport,
   outputReport,
   rateReport,
   searchReport,
@@ -28,7 +30,7 @@ const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search [options]
+Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
@@ -36,10 +38,11 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search [o
   bulk             gibibytes of one command to one WebSocket client, and the memory that they take
   viewers          a hundred viewers of one exec, with and without one that has stalled
   idle             what sandboxes cost in which nothing happens
+  lifecycle        a sandbox made and started, and restarted, beside the engine's own
   search           words in the commands and outputs of 10,000 execs
 
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
-                   (default 100; output 5; viewers 3; idle 10)
+                   (default 100; output 5; viewers 3; idle and lifecycle 10)
   --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
@@ -105,6 +108,15 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: async ({ instance, count }) => {
       const report = await benchSearch(instance, count);
       return { report, text: (machine) => searchReport(machine, report) };
+    },
+  },
+  lifecycle: {
+    countDefault: 10,
+    run: async ({ instance, count }) => {
+      const report = await benchLifecycle(instance, count, (round) => {
+        process.stderr.write(`${round} of ${count}\n`);
+      });
+      return { report, text: (machine) => lifecycleReport(machine, report) };
     },
   },
   idle: {

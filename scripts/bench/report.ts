@@ -2,12 +2,13 @@ import type { ExecReport, Measured } from './exec.bench.js';
 import type { RateReport } from './rate.bench.js';
 import type { BulkReport } from './bulk.bench.js';
 import type { IdleReport } from './idle.bench.js';
+import type { LifecycleReport } from './lifecycle.bench.js';
 import type { MemoryGrowth } from './memory-watch.js';
 import type { ViewersReport } from './viewers.bench.js';
 import type { OutputReport } from './output.bench.js';
 import type { Machine } from './machine.js';
 import { SEARCHED_EXECS, type SearchReport } from './search.bench.js';
-import type { Summary } from './statistics.js';
+import { ratioOf, type Summary } from './statistics.js';
 
 export function textReport(machine: Machine, { raw, settings }: ExecReport): string {
   const always = settings.always;
@@ -111,6 +112,23 @@ export function idleReport(machine: Machine, report: IdleReport): string {
     `| processor in API and worker, a minute | ${controlProcessor.toFixed(0)} ms |`,
     `| processor of its runner, a minute | ${runnerProcessor.toFixed(0)} ms |`,
     `| open runs, of all sandboxes | ${openRuns.length === 0 ? 'none' : openRuns.join(', ')} |`,
+  ].join('\n');
+}
+
+export function lifecycleReport(machine: Machine, { create, restart, steps }: LifecycleReport): string {
+  const row = (what: string, raw: Summary, berth: Summary): string =>
+    `| ${what} | ${times(raw)} | ${times(berth)} | ${ratioOf(berth, raw).toFixed(2)} |`;
+  return [
+    ...heading(machine, `${create.raw.count} of each, interleaved`),
+    '',
+    '| p50 / p95 ms | raw | Berth | of raw |',
+    '| --- | --- | --- | --- |',
+    row('create and start, until it takes execs', create.raw, create.berth),
+    row('restart, until it takes execs', restart.raw, restart.berth),
+    '',
+    '| where a restart goes | p50 ms |',
+    '| --- | --- |',
+    ...Object.entries(steps).map(([name, ms]) => `| ${name} | ${ms.toFixed(0)} |`),
   ].join('\n');
 }
 

@@ -9,10 +9,10 @@ const IN_FLIGHT_MAX = 500;
 const PORT_BASE_DEFAULT = 25_000;
 const SEED_MAX = 1_000_000_000;
 
-export const USAGE = `Kills parts of a running Berth with -9, or stops them for up to 30 s, while dozens of commands run,
-and checks from outside that no command, byte or end was lost, doubled or invented.
+export const USAGE = `Kills parts of a running Berth with -9, or stops them for up to 30 s, and checks from outside what became of it.
 
-Usage: npm run chaos -- exec [options]
+Usage: npm run chaos -- exec [options]        while dozens of commands run: no command, byte or end is lost, doubled or invented
+       npm run chaos -- lifecycle [options]   while sandboxes are made, restarted, stopped and deleted: none runs twice, none is left
 
   --kills N         how many kills and stops (default ${KILLS_DEFAULT})
   --seed S          the same seed plans the same commands and the same kills (default: a new one, printed)
@@ -32,7 +32,11 @@ It needs root: it kills processes in sandboxes and reads their volumes past Bert
 namespace of its own, without a way out: run npm start or npm test once before, so that nothing has to be fetched. The
 exit code is 1 when anything was violated.`;
 
+const SUBJECTS = ['exec', 'lifecycle'] as const;
+export type ChaosSubject = (typeof SUBJECTS)[number];
+
 export interface ChaosOptions {
+  readonly subject: ChaosSubject;
   readonly kills: number;
   readonly seed: string;
   readonly minutes: number | undefined;
@@ -52,8 +56,11 @@ export class UsageError extends Error {}
 export function parseChaosArguments(argv: readonly string[]): ChaosOptions | undefined {
   const { values, positionals } = parse(argv);
   if (values.help) return undefined;
-  if (positionals.length !== 1 || positionals[0] !== 'exec') throw new UsageError('Say what to test: exec.');
+  const subject = SUBJECTS.find((name) => name === positionals[0]);
+  if (positionals.length !== 1 || subject === undefined)
+    throw new UsageError(`Say what to test: ${SUBJECTS.join(' or ')}.`);
   return {
+    subject,
     kills: whole('--kills', values.kills, 0, KILLS_MAX) ?? KILLS_DEFAULT,
     seed: values.seed ?? String(randomInt(SEED_MAX)),
     minutes: whole('--minutes', values.minutes, 1, MINUTES_MAX),

@@ -5,7 +5,7 @@ import { pause, textOf, until } from './pause.js';
 import type { Random } from './random.js';
 
 const GAP_MS_MIN = 100;
-const GAP_MS_MAX = 1_500;
+export const GAP_MS_MAX = 1_500;
 /** What was killed before is back before the next kill, unless it takes longer than this. */
 const BACK_WITHIN_MS = 3_000;
 const BACK_LOOK_MS = 100;
@@ -30,6 +30,8 @@ const WEIGHTS: Partial<Record<Target, number>> = {
 export interface AssaultOptions {
   readonly kills: number;
   readonly deadlineMs: number;
+  /** The longest pause before a kill. */
+  readonly gapMsMax: number;
   readonly targets: readonly Target[];
   /** True when everything answers again. */
   readonly isBack: () => Promise<boolean>;
@@ -52,9 +54,9 @@ export class Assault {
   ) {}
 
   async run(signal: AbortSignal): Promise<void> {
-    const { kills, deadlineMs } = this.options;
+    const { kills, deadlineMs, gapMsMax } = this.options;
     while (this.injuries.length < kills && Date.now() < deadlineMs && !signal.aborted) {
-      await pause(this.random.integer(GAP_MS_MIN, GAP_MS_MAX), signal);
+      await pause(this.random.integer(GAP_MS_MIN, gapMsMax), signal);
       await this.aim(signal);
       const count = this.random.chance(TWO_AT_ONCE_CHANCE) ? 2 : 1;
       for (let one = 0; one < count && this.injuries.length < kills; one++) await this.hurt();

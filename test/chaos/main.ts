@@ -6,16 +6,18 @@ import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseChaosArguments, USAGE, UsageError, type ChaosOptions } from './arguments.js';
-import { Assault } from './assault.js';
+import { Assault, GAP_MS_MAX } from './assault.js';
 import { auditAll } from './audit.js';
 import { Client } from './client.js';
 import { Harm } from './harm.js';
 import { describeInjury, TARGETS, type Injury, type Target } from './injury.js';
 import { openInstallation, startInstallation, type Installation } from './installation.js';
 import { findLeaks } from './leaks.js';
+import { lifecycleText } from './lifecycle/result.js';
+import { LifecycleRun } from './lifecycle/run.js';
 import { canHaveOwnNetwork, runInOwnNetwork } from './own-network.js';
 import { pause, until } from './pause.js';
-import { publish } from './proof.js';
+import { publish, publishLifecycle } from './proof.js';
 import { Random } from './random.js';
 import { summarise, textResult, type ChaosResult } from './result.js';
 import { openSandbox, Traffic } from './traffic.js';
@@ -61,6 +63,15 @@ async function runChaos(options: ChaosOptions, root: string): Promise<number> {
       : openInstallation(options.stateDirectory);
   const interruption = listenForInterruption();
   try {
+    if (options.subject === 'lifecycle') {
+      const result = await new LifecycleRun(options, installation, say).run(interruption);
+      if (interruption.aborted) return INTERRUPTED;
+      process.stdout.write(
+        `${options.json ? JSON.stringify(result, undefined, 2) : lifecycleText(result)}\n`,
+      );
+      if (options.publish) publishLifecycle(root, result);
+      return result.broken.length === 0 ? 0 : 1;
+    }
     const source = readFileSync(join(root, 'test/chaos/program.pl'), 'utf8');
     const result = await new Run(options, installation, source, say).run(interruption);
     if (result === undefined) return INTERRUPTED;
@@ -156,6 +167,7 @@ class Run {
     return new Assault(harm, this.moments, this.random.fork('assault'), {
       kills,
       deadlineMs: minutes === undefined ? NEVER_MS : this.startedAtMs + minutes * 60_000,
+      gapMsMax: GAP_MS_MAX,
       targets: this.chooseTargets(harm),
       isBack: () => this.installation.isBack(),
       onInjury: (injury) => this.tell(injury, traffic),

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { addRun } from './proof.js';
+import type { LifecycleResult } from './lifecycle/result.js';
+import { addLifecycleRun, addRun } from './proof.js';
 import type { ChaosResult } from './result.js';
 
 const PAGE = `# The proof
@@ -38,4 +39,31 @@ it('adds each run as a row and adds up what was counted', () => {
     '| **all** | | | | | **6** | **125** | **400** | **6** | **0** | **0** | **0** | **0** | **0** | **0** | **2** | **0** |',
   );
   expect(page).toContain('What stands below stays.');
+});
+
+it('adds a run of the lifecycle to its own table', () => {
+  const table = `| day | commit | seed | machine | phases met | minutes | kills | sandboxes | operations | parks retried | second containers | leaks | without end or reason | wrong states | workspaces | refused or stuck |
+| --- |
+| **lifecycle** | | | | | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** | **0** |`;
+  const ran = {
+    seed: '7',
+    startedAt: '2026-01-02T03:04:05.000Z',
+    minutes: 3,
+    injuries: [{ atMs: Date.parse('2026-01-02T03:04:05.500Z') }],
+    sandboxes: 9,
+    operations: [
+      {
+        steps: [
+          { name: 'start_container', startedAt: '2026-01-02T03:04:05.000Z', finishedAt: null },
+          { name: 'await_runner', startedAt: '2026-01-02T03:04:06.000Z', finishedAt: null },
+        ],
+        finishedAt: null,
+      },
+    ],
+    parks: 2,
+    broken: [{ kind: 'leak', detail: '' }],
+  } as unknown as LifecycleResult;
+  const page = addLifecycleRun(`${PAGE}\n${table}\n`, ran, 'abc');
+  expect(page).toContain('| 0 · 1 · 0 · 0 · 0 · 0 | 3 | 1 | 9 | 1 | 2 | 0 | 1 | 0 | 0 | 0 | 0 |');
+  expect(page).toContain('| **lifecycle** | | | | | **3** | **1** | **9** | **1** | **2** | **0** | **1** |');
 });

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { lifecyclePhasesMet } from './lifecycle/phases.js';
+import { LIFECYCLE_COLUMNS, type LifecycleResult } from './lifecycle/result.js';
 import { sumPhases } from './phases.js';
 import type { ChaosResult } from './result.js';
 import type { ViolationKind } from './violation.js';
@@ -11,40 +13,89 @@ const PROOF_FILE = 'docs/proof.md';
 const COUNTED_COLUMNS = 12;
 const FIRST_COUNTED = 5;
 
+/** A table of the page: how its head and its last row begin. */
+interface Table {
+  readonly head: string;
+  readonly total: string;
+  readonly countedColumns: number;
+}
+
+const EXEC_TABLE: Table = { head: '| date', total: '| **all**', countedColumns: COUNTED_COLUMNS };
+const LIFECYCLE_TABLE: Table = {
+  head: '| day',
+  total: '| **lifecycle**',
+  countedColumns: 5 + LIFECYCLE_COLUMNS.length,
+};
+
 /** Adds a run to the table of docs/proof.md and adds up its last row anew. */
 export function publish(root: string, result: ChaosResult): void {
+  change(root, (page, commit) => addRun(page, result, commit));
+}
+
+export function publishLifecycle(root: string, result: LifecycleResult): void {
+  change(root, (page, commit) => addLifecycleRun(page, result, commit));
+}
+
+function change(root: string, work: (page: string, commit: string) => string): void {
   const path = join(root, PROOF_FILE);
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
     cwd: root,
     encoding: 'utf8',
   }).trim();
-  writeFileSync(path, addRun(readFileSync(path, 'utf8'), result, commit));
+  writeFileSync(path, work(readFileSync(path, 'utf8'), commit));
 }
 
 /** The text of the page with one row more. Pure. */
-export function addRun(page: string, result: ChaosResult, commit: string): string {
+export const addRun = (page: string, result: ChaosResult, commit: string): string =>
+  addRow(page, EXEC_TABLE, rowOf(result, commit));
+
+export const addLifecycleRun = (page: string, result: LifecycleResult, commit: string): string =>
+  addRow(page, LIFECYCLE_TABLE, lifecycleRowOf(result, commit));
+
+function addRow(page: string, { head, total, countedColumns }: Table, row: string): string {
   const lines = page.split('\n');
-  const totalAt = lines.findIndex((line) => line.startsWith('| **all**'));
-  if (totalAt < 0) throw new Error(`${PROOF_FILE} has no row that begins with | **all**.`);
-  lines.splice(totalAt, 0, rowOf(result, commit));
-  const headAt = lines.findIndex((line) => line.startsWith('| date'));
+  const totalAt = lines.findIndex((line) => line.startsWith(total));
+  if (totalAt < 0) throw new Error(`${PROOF_FILE} has no row that begins with ${total}.`);
+  lines.splice(totalAt, 0, row);
+  const headAt = lines.findIndex((line) => line.startsWith(head));
   const rows = lines.slice(headAt + 2, totalAt + 1).map(cellsOf);
-  const sums = Array.from({ length: COUNTED_COLUMNS }, (_, column) =>
+  const sums = Array.from({ length: countedColumns }, (_, column) =>
     rows.reduce((sum, cells) => sum + Number(cells[FIRST_COUNTED + column] ?? 0), 0),
   );
-  lines[totalAt + 1] = `| **all** | | | | | ${sums.map((sum) => `**${Math.round(sum)}**`).join(' | ')} |`;
+  lines[totalAt + 1] = `${total} | | | | | ${sums.map((sum) => `**${Math.round(sum)}**`).join(' | ')} |`;
   return lines.join('\n');
 }
 
+function machineText(): string {
+  return `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 1024 ** 3)} GiB`;
+}
+
+function lifecycleRowOf(result: LifecycleResult, commit: string): string {
+  const { injuries, operations, broken } = result;
+  const cells = [
+    result.startedAt.slice(0, 10),
+    commit,
+    result.seed,
+    machineText(),
+    Object.values(lifecyclePhasesMet(injuries, operations)).join(' · '),
+    Math.round(result.minutes),
+    injuries.length,
+    result.sandboxes,
+    operations.length,
+    result.parks,
+    ...LIFECYCLE_COLUMNS.map((kinds) => broken.filter(({ kind }) => kinds.includes(kind)).length),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
 function rowOf(result: ChaosResult, commit: string): string {
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 1024 ** 3)} GiB`;
   const of = (...kinds: ViolationKind[]): number =>
     result.violations.filter(({ kind }) => kinds.includes(kind)).length;
   const cells = [
     result.startedAt.slice(0, 10),
     commit,
     result.seed,
-    machine,
+    machineText(),
     Object.values(sumPhases(result.phases)).join(' · '),
     Math.round(result.minutes),
     result.kills,

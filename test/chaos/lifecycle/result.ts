@@ -1,0 +1,56 @@
+import { describeInjury, type Injury } from '../injury.js';
+import { LIFECYCLE_PHASES, lifecyclePhasesMet } from './phases.js';
+import type { Broken, SeenOperation } from './life.js';
+
+export interface LifecycleResult {
+  readonly seed: string;
+  readonly startedAt: string;
+  readonly minutes: number;
+  readonly injuries: readonly Injury[];
+  readonly sandboxes: number;
+  readonly operations: readonly SeenOperation[];
+  /** How often an operation parked and was retried. */
+  readonly parks: number;
+  readonly broken: readonly Broken[];
+}
+
+/** The columns that must stay 0, in the order of the table, each with what it counts. */
+export const LIFECYCLE_COLUMNS: readonly (readonly Broken['kind'][])[] = [
+  ['second container'],
+  ['leak'],
+  ['no end', 'no reason'],
+  ['wrong state'],
+  ['workspace'],
+  ['refused', 'recovery'],
+];
+
+export function lifecycleText(result: LifecycleResult): string {
+  const { injuries, operations, broken } = result;
+  const met = lifecyclePhasesMet(injuries, operations);
+  return [
+    '',
+    `Seed ${result.seed} · ${injuries.length} kills and stops in ${result.minutes.toFixed(1)} minutes · ${result.sandboxes} sandboxes · ${operations.length} operations, ${result.parks} parks retried`,
+    `  kills   ${countsOf(injuries.map(({ target, mode }) => `${mode} ${target}`))}`,
+    `  ends    ${countsOf(operations.map(({ kind, state }) => `${kind} ${state}`))}`,
+    ...Object.entries(LIFECYCLE_PHASES).map(
+      ([name, what]) =>
+        `  ${String(met[name as keyof typeof met]).padStart(5)} kills while ${what} (${name})`,
+    ),
+    ...operations
+      .filter(({ state }) => state === 'failed' || state === 'canceled')
+      .map(({ kind, state, failure }) => `  a ${kind} ${state}: ${failure?.code}: ${failure?.message}`),
+    ...broken.flatMap(({ kind, detail }) => [`VIOLATION ${kind}: ${detail}`]),
+    ...(broken.length === 0
+      ? ['Nothing was violated.']
+      : injuries.map((injury) => `    ${describeInjury(injury, Date.parse(result.startedAt))}`)),
+  ].join('\n');
+}
+
+function countsOf(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts]
+    .toSorted(([a], [b]) => a.localeCompare(b))
+    .map(([name, count]) => `${name} ${count}`)
+    .join(' · ');
+}
