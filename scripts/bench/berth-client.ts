@@ -90,6 +90,18 @@ export class BerthClient {
     return answer;
   }
 
+  /** Something with a repository, until its operation has ended. */
+  async git(sandboxId: string, what: string, body: object): Promise<void> {
+    const path = `/v1/sandboxes/${sandboxId}/git/${what}?wait=${START_WAIT_SECONDS}`;
+    const asked = await this.post<{ state: string; park: unknown }>(
+      path,
+      body,
+      DEADLINE_MS + START_WAIT_SECONDS * 1_000,
+    );
+    if (asked.state !== 'succeeded')
+      throw new Error(`${what} is ${asked.state}: ${JSON.stringify(asked.park)}`);
+  }
+
   async measure(sandboxId: string, argv: readonly string[]): Promise<ExecTimes> {
     const begunAt = performance.now();
     const id = await this.start(sandboxId, argv);

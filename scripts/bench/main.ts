@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { benchBulk } from './bulk.bench.js';
 import { benchExec } from './exec.bench.js';
+import { benchGit } from './git.bench.js';
 import { benchIdle } from './idle.bench.js';
 import { benchLifecycle } from './lifecycle.bench.js';
 import { describeMachine, type Machine } from './machine.js';
@@ -11,6 +12,7 @@ import { benchOutput } from './output.bench.js';
 import { benchRate } from './rate.bench.js';
 import {
   bulkReport,
+  gitReport,
   idleReport,
   lifecycleReport,
   outputReport,
@@ -30,7 +32,7 @@ const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle [options]
+Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | git [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
@@ -40,9 +42,10 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | 
   idle             what sandboxes cost in which nothing happens
   lifecycle        a sandbox made and started, and restarted, beside the engine's own
   search           words in the commands and outputs of 10,000 execs
+  git              a commit and its push, against the two commands by docker exec
 
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
-                   (default 100; output 5; viewers 3; idle and lifecycle 10)
+                   (default 100; output 5; viewers 3; idle and lifecycle 10; git 50)
   --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
@@ -117,6 +120,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
         process.stderr.write(`${round} of ${count}\n`);
       });
       return { report, text: (machine) => lifecycleReport(machine, report) };
+    },
+  },
+  git: {
+    countDefault: 50,
+    run: async ({ instance, count }) => {
+      const report = await benchGit(instance, count);
+      return { report, text: (machine) => gitReport(machine, report) };
     },
   },
   idle: {

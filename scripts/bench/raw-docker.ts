@@ -31,14 +31,24 @@ export class RawDocker {
 
   /** From create to an inspect that shows the exit code, in milliseconds. */
   async measureTrue(): Promise<number> {
+    return await this.measure(['true']);
+  }
+
+  /** The same of another command, whose output is dropped. */
+  async measure(argv: readonly string[], user?: string): Promise<number> {
     const begunAt = performance.now();
-    const exec = await this.container.exec({ Cmd: ['true'], AttachStdout: true, AttachStderr: true });
+    const exec = await this.container.exec({
+      Cmd: [...argv],
+      AttachStdout: true,
+      AttachStderr: true,
+      ...(user === undefined ? {} : { User: user }),
+    });
     const stream = await exec.start({ hijack: true, stdin: false });
     stream.resume();
     await once(stream, 'end');
     const { ExitCode } = await exec.inspect();
     const durationMs = performance.now() - begunAt;
-    if (ExitCode !== 0) throw new Error(`The raw exec of \`true\` ended with ${String(ExitCode)}.`);
+    if (ExitCode !== 0) throw new Error(`The raw exec of ${argv[0]} ended with ${String(ExitCode)}.`);
     return durationMs;
   }
 
@@ -67,6 +77,14 @@ export class RawDocker {
     const begunAt = performance.now();
     await this.container.restart({ t: RESTART_GRACE_SECONDS });
     return performance.now() - begunAt;
+  }
+
+  /** This machine, as the container reaches it. */
+  async gateway(): Promise<string> {
+    const { NetworkSettings } = await this.container.inspect();
+    const [network] = Object.values(NetworkSettings.Networks);
+    if (!network) throw new Error('The container has no network.');
+    return network.Gateway;
   }
 
   /** All output of a command over the attached stream, in milliseconds. The 8-byte headers of the stream are not counted. */

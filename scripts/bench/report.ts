@@ -1,6 +1,7 @@
 import type { ExecReport, Measured } from './exec.bench.js';
 import type { RateReport } from './rate.bench.js';
 import type { BulkReport } from './bulk.bench.js';
+import type { GitReport } from './git.bench.js';
 import type { IdleReport } from './idle.bench.js';
 import type { LifecycleReport } from './lifecycle.bench.js';
 import type { MemoryGrowth } from './memory-watch.js';
@@ -42,6 +43,17 @@ export function rateReport(machine: Machine, { execs, raw, rawBest, settings }: 
     '| --- | --- | --- |',
     ...Object.entries(raw).map(([concurrency, rate]) => row(`raw dockerode, ${concurrency} at once`, rate)),
     ...Object.entries(settings).map(([setting, rate]) => row(setting, rate)),
+  ].join('\n');
+}
+
+export function gitReport(machine: Machine, { raw, berth }: GitReport): string {
+  return [
+    ...heading(machine, `${raw.count} of each, interleaved`),
+    '',
+    '| commit and push of one file, p50 / p95 ms | | of raw |',
+    '| --- | --- | --- |',
+    `| docker exec git commit, docker exec git push | ${times(raw)} | 1 |`,
+    `| commit-and-push, until the client has its result | ${times(berth)} | ${berth.ratioToRaw.toFixed(2)} |`,
   ].join('\n');
 }
 

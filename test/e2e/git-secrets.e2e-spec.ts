@@ -53,7 +53,9 @@ function expectWithout(what: string, text: string): void {
 
 /** A hook of the remote that says when a push has reached it, and lets it go on later. */
 function holdPushes(name: string): { held: () => Promise<void>; release: () => void } {
-  const [held, go] = ['held', 'go'].map((file) => join(server.folder, `${name}-${file}`)) as [string, string];
+  const [held, go] = ['held', 'go'].map((file) =>
+    join(server.folder, `${name}-${file}-${randomBytes(4).toString('hex')}`),
+  ) as [string, string];
   server.hook(`${name}.git`, `touch ${held}; while [ ! -e ${go} ]; do sleep 0.05; done`);
   return {
     held: async () => {
@@ -101,7 +103,7 @@ describe('the secret of a remote', () => {
     expect(server.log('killed.git')).toEqual(['second', 'first']);
   });
 
-  it('is gone with a run that was killed in the sandbox, goes on with a retry, and with one that is given up', async () => {
+  it('is gone with a run that was killed in the sandbox and goes on with a retry, with one that is canceled, and with one that is given up', async () => {
     const credentialId = await sandbox.credential(STORED);
     await sandbox.project('ended', { credentialId });
     const hold = holdPushes('ended');
@@ -116,6 +118,18 @@ describe('the secret of a remote', () => {
     await sandbox.decide(id, 'retry', { step: 'push_branch', parkNo: 1 });
     await sandbox.until(id, isIn('succeeded'));
     expect(server.log('ended.git')).toEqual(['second', 'first']);
+
+    const canceled = holdPushes('ended');
+    await run(sandbox.id, { command: 'echo more > ended/new' });
+    const other = await sandbox.git('commit-and-push', { ...asked, message: 'third' }, 0);
+    await canceled.held();
+    expect(await sandbox.decide(other.id, 'cancel', {})).toBe(202);
+    expect(await sandbox.until(other.id, isIn('canceled'))).toMatchObject({
+      result: { outcome: 'committed' },
+    });
+    expect(await printed('pgrep -c "git" || true')).toBe('0\n');
+    canceled.release();
+    server.hook('ended.git', undefined);
 
     const credential = { secret: WITH_REQUEST.toUpperCase(), host: server.host };
     const refused = await sandbox.git('push', { path: 'ended', credential });

@@ -62,6 +62,10 @@ export class MemoryWorkflows implements WorkflowStarter, WorkflowSignaller, Work
     await this.signal(`retry ${id} ${step} ${parkNo}${input ? ` ${JSON.stringify(input)}` : ''}`);
   }
 
+  async cancelOperation(id: OperationId): Promise<void> {
+    await this.signal(`cancel-operation ${id}`);
+  }
+
   async abortOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void> {
     await this.signal(`abort ${id} ${decision.step} ${decision.parkNo}`);
   }

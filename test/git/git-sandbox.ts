@@ -63,7 +63,7 @@ export class GitSandbox {
     return cloned;
   }
 
-  async decide(id: string, decision: 'retry' | 'abort', body: object): Promise<number> {
+  async decide(id: string, decision: 'retry' | 'abort' | 'cancel', body: object): Promise<number> {
     return (await this.ask('POST', `/v1/operations/${id}/${decision}`, body)).status;
   }
 

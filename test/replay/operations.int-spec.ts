@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 /** Their steps are those of a commit and push, or fail and are undone as its are. */
-const ALIKE: ReadonlySet<OperationKind> = new Set(['git_commit', 'git_push', 'git_pull']);
+const ALIKE: ReadonlySet<OperationKind> = new Set(['git_commit', 'git_push', 'git_pull', 'git_pull_request']);
 const EACH_STEP = KINDS.filter((kind) => !ALIKE.has(kind)).flatMap((kind) =>
   stepsOf(kind).map((step) => [kind, step] as const),
 );

@@ -22,6 +22,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/sandboxes/:sandboxId/git/push': { path: 'a' },
   'POST /v1/sandboxes/:sandboxId/git/commit-and-push': { path: 'a', message: 'm' },
   'POST /v1/sandboxes/:sandboxId/git/pull': { path: 'a' },
+  'POST /v1/sandboxes/:sandboxId/git/pull-requests': { path: 'a', title: 't', base: 'main' },
   'POST /v1/sandboxes/:sandboxId/git/branches': { path: 'a', branch: 'b', create: true },
   'POST /v1/credentials': { owner: 'u1', host: 'git.test', secret: 's' },
   'POST /v1/execs/:execId/signal': { signal: 'SIGINT' },
@@ -67,7 +68,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(52);
+    expect(routes.length).toBe(54);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {

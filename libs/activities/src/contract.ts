@@ -75,6 +75,7 @@ export interface GitActivities {
   commitChanges(input: StepInput): Promise<void>;
   pushBranch(input: StepInput): Promise<void>;
   pullBranch(input: StepInput): Promise<void>;
+  openPullRequest(input: StepInput): Promise<void>;
   /** Ends what still works for the operation in the sandbox, and removes what it has not finished. */
   discardGit(input: StepInput): Promise<void>;
 }

@@ -37,10 +37,12 @@ export {
   OPERATION_ACTIONS,
   OPERATION_KINDS,
   OPERATION_TRANSITIONS,
+  operationActions,
 } from './operation.states.js';
 export type { GitKind, OperationAction, OperationKind, OperationState } from './operation.states.js';
 export type { Credential, CredentialId, NewCredential } from './credential.js';
 export {
+  GIT_FORGES,
   gitHostOf,
   isCommitId,
   isGitName,

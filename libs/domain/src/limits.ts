@@ -75,6 +75,7 @@ export const GIT_URL_LENGTH_MAX = 2_048;
 export const GIT_NAME_LENGTH_MAX = 200;
 export const GIT_PERSON_LENGTH_MAX = 200;
 export const GIT_MESSAGE_LENGTH_MAX = 32 * KIB;
+export const GIT_TITLE_LENGTH_MAX = 250;
 export const GIT_PATHS_MAX = 1_000;
 export const GIT_DEPTH_MAX = 1_000_000;
 /** Of one text that git or its remote has written, on a row. */

@@ -55,6 +55,7 @@ const CHECK_BY_STEP: Readonly<Record<StepName, string>> = {
   commit_changes: 'The words of git above: `berth git status`.',
   push_branch: 'The words of git above: `berth git status`.',
   pull_branch: 'The words of git above: `berth git status`.',
+  open_pull_request: 'The words of the forge above, and whether the branch was pushed.',
   record_git: 'Whether Postgres answers.',
   record_deleted: 'Whether Postgres answers.',
 };

@@ -25,6 +25,7 @@ const CORRECTABLE: Readonly<Partial<Record<StepName, readonly (keyof Correction)
   clone_repository: ['credentialId'],
   push_branch: ['credentialId', 'branch'],
   pull_branch: ['credentialId', 'branch'],
+  open_pull_request: ['credentialId', 'branch'],
 };
 
 /**

@@ -64,6 +64,7 @@ export const OPERATION_PLANS = {
   git_push: [PUSH, RECORD_GIT],
   git_pull: [{ step: 'pull_branch', undo: 'discard_git' }, RECORD_GIT],
   git_commit_and_push: [COMMIT, PUSH, RECORD_GIT],
+  git_pull_request: [{ step: 'open_pull_request', undo: 'discard_git' }, RECORD_GIT],
 } as const satisfies Readonly<Record<OperationKind, readonly Planned[]>>;
 
 export type StepName = (typeof OPERATION_PLANS)[OperationKind][number]['step'];

@@ -40,6 +40,7 @@ const MANNERS: Readonly<Record<OperationKind, Manner>> = {
   git_push: BESIDE,
   git_pull: BESIDE,
   git_commit_and_push: BESIDE,
+  git_pull_request: BESIDE,
 };
 
 /** What the owner of the sandbox wants from the moment of the request on. One that is stopped as idle is still wanted. */

@@ -12,7 +12,8 @@ export const OPERATION_TRANSITIONS: TransitionTable<OperationState> = {
   canceled: [],
 };
 
-export type OperationAction = 'retry' | 'abort';
+/** `cancel` is for a git operation that runs: it holds nothing of the container, so it may be ended at any moment. */
+export type OperationAction = 'retry' | 'abort' | 'cancel';
 
 export const OPERATION_ACTIONS: ActionTable<OperationState, OperationAction> = {
   pending: [],
@@ -24,7 +25,14 @@ export const OPERATION_ACTIONS: ActionTable<OperationState, OperationAction> = {
 };
 
 /** They work in a sandbox that runs, beside its execs, and change nothing about its container. */
-export const GIT_KINDS = ['git_clone', 'git_commit', 'git_push', 'git_pull', 'git_commit_and_push'] as const;
+export const GIT_KINDS = [
+  'git_clone',
+  'git_commit',
+  'git_push',
+  'git_pull',
+  'git_commit_and_push',
+  'git_pull_request',
+] as const;
 export type GitKind = (typeof GIT_KINDS)[number];
 
 /** They bring a sandbox up, down or away. */
@@ -36,4 +44,14 @@ export type OperationKind = (typeof OPERATION_KINDS)[number];
 export function isGitKind(kind: OperationKind): kind is GitKind {
   const kinds: readonly OperationKind[] = GIT_KINDS;
   return kinds.includes(kind);
+}
+
+const GIT_ACTIONS: ActionTable<OperationState, OperationAction> = {
+  ...OPERATION_ACTIONS,
+  pending: ['cancel'],
+  running: ['cancel'],
+};
+
+export function operationActions(kind: OperationKind, state: OperationState): readonly OperationAction[] {
+  return (isGitKind(kind) ? GIT_ACTIONS : OPERATION_ACTIONS)[state];
 }

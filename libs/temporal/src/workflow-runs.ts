@@ -115,6 +115,10 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
     await this.signal(operationWorkflowId(id), RETRY_SIGNAL, decision);
   }
 
+  async cancelOperation(id: OperationId): Promise<void> {
+    await this.signal(operationWorkflowId(id), CANCEL_SIGNAL);
+  }
+
   async abortOperation(id: OperationId, decision: ParkDecision): Promise<void> {
     await this.signal(operationWorkflowId(id), ABORT_SIGNAL, decision);
   }

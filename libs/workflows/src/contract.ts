@@ -36,6 +36,7 @@ export const OPERATION_WORKFLOWS: Readonly<Record<OperationKind, string>> = {
   git_push: 'gitPush',
   git_pull: 'gitPull',
   git_commit_and_push: 'gitCommitAndPush',
+  git_pull_request: 'gitPullRequest',
 };
 export const BULK_WORKFLOW = 'bulkOperation';
 export const SWEEP_WORKFLOW = 'sweep';

@@ -24,3 +24,7 @@ export async function gitPull(input: OperationInput): Promise<OperationResult> {
 export async function gitCommitAndPush(input: OperationInput): Promise<OperationResult> {
   return await runOperation('git_commit_and_push', input);
 }
+
+export async function gitPullRequest(input: OperationInput): Promise<OperationResult> {
+  return await runOperation('git_pull_request', input);
+}

@@ -12,6 +12,7 @@ import {
 } from '@temporalio/workflow';
 import {
   correctionOf,
+  isGitKind,
   limits,
   planOperation,
   stepBegun,
@@ -26,7 +27,7 @@ import {
   type Undo,
 } from '#domain';
 import { OP_STATE, PARK_REASON, PARKED_STEP } from './attributes.js';
-import { ABORT_SIGNAL, operationWorkflowId, RETRY_SIGNAL } from './contract.js';
+import { ABORT_SIGNAL, CANCEL_SIGNAL, operationWorkflowId, RETRY_SIGNAL } from './contract.js';
 import type { OperationInput, OperationResult, ParkDecision } from './contract.js';
 import { AbortedError, endAfter, failureOf, type GivenUp } from './operation-failure.js';
 import { controlActivities, stepActivities, undoActivities } from './operation-steps.js';
@@ -34,6 +35,7 @@ import { detailsOf } from './run-details.js';
 
 export const retrySignal = defineSignal<[ParkDecision]>(RETRY_SIGNAL);
 export const abortSignal = defineSignal<[ParkDecision]>(ABORT_SIGNAL);
+export const cancelOperationSignal = defineSignal(CANCEL_SIGNAL);
 
 /** Runs of starts that began before this do not undo. */
 const UNDO_OF_STARTS = 'undo-of-starts';
@@ -43,15 +45,15 @@ const UNDO_OF_STARTS = 'undo-of-starts';
  * must not park; a run that is given up undoes what it began. It does nothing more once its row has ended otherwise.
  */
 export async function runOperation(kind: OperationKind, input: OperationInput): Promise<OperationResult> {
-  const run = new OperationRun(input);
+  const run = new OperationRun(input, isGitKind(kind));
   if (input.tookOver) await endParkedRun(input.tookOver);
   const plan = planOperation(kind, input.options ?? {});
   const doStep = stepActivities(input);
   let begun = 0;
   try {
-    for (const { step } of plan) {
+    for (const { step, undo } of plan) {
       begun += 1;
-      await run.step(step, doStep[step]);
+      await run.step(step, doStep[step], undo !== null);
     }
   } catch (error) {
     const undos = undosOf(plan, begun);
@@ -80,29 +82,52 @@ class OperationRun {
   private decision: 'retry' | 'abort' | undefined;
   private correction: Correction = {};
   private steps: readonly StepRecord[] = [];
+  private cancelAsked = false;
+  /** The step that is being done, where it may be broken off. */
+  private breakable: CancellationScope | undefined;
   private readonly control = controlActivities();
   private readonly ref: Pick<OperationInput, 'operationId' | 'sandboxId'>;
 
-  constructor(private readonly input: OperationInput) {
+  constructor(
+    private readonly input: OperationInput,
+    mayBeCanceled: boolean,
+  ) {
     this.ref = { operationId: input.operationId, sandboxId: input.sandboxId };
     setHandler(retrySignal, (given) => this.decide(given, 'retry'));
     setHandler(abortSignal, (given) => this.decide(given, 'abort'));
+    if (mayBeCanceled) setHandler(cancelOperationSignal, () => this.cancel());
   }
 
-  async step(name: string, attempt: () => Promise<void>): Promise<void> {
+  /** One that cannot be undone is not broken off either: it is done in a moment. */
+  async step(name: string, attempt: () => Promise<void>, isBreakable: boolean): Promise<void> {
     for (;;) {
+      if (isBreakable && this.cancelAsked) throw new AbortedError(CANCELED, true);
       this.note(stepBegun(this.steps, name, now()));
       try {
-        await attempt();
+        await (isBreakable ? this.breakably(attempt) : attempt());
         this.note(stepEnded(this.steps, name, now(), null));
         return;
       } catch (error) {
-        if (isCancellation(error)) throw error;
+        if (isCancellation(error)) throw this.cancelAsked ? new AbortedError(CANCELED, true) : error;
         const failure = failureOf(error);
         this.note(stepEnded(this.steps, name, now(), failure));
         await this.parked(name, failure);
       }
     }
+  }
+
+  private async breakably(attempt: () => Promise<void>): Promise<void> {
+    this.breakable = new CancellationScope();
+    try {
+      await this.breakable.run(attempt);
+    } finally {
+      this.breakable = undefined;
+    }
+  }
+
+  private cancel(): void {
+    this.cancelAsked = true;
+    this.breakable?.cancel();
   }
 
   /** Undoes what was begun, unless the operation no longer holds its sandbox, and ends its row. */
@@ -197,5 +222,7 @@ class OperationRun {
     setCurrentDetails(detailsOf(this.input.operationId, steps, this.park));
   }
 }
+
+const CANCELED: Failure = { code: 'invalid_state', message: 'The run was canceled.' };
 
 const now = (): string => new Date(Date.now()).toISOString();

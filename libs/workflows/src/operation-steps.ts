@@ -38,6 +38,7 @@ export function stepActivities(input: OperationInput): Readonly<Record<StepName,
     commit_changes: () => host.commitChanges(ref),
     push_branch: () => host.pushBranch(ref),
     pull_branch: () => host.pullBranch(ref),
+    open_pull_request: () => host.openPullRequest(ref),
     record_git: () => control.recordGit(ref),
   };
 }

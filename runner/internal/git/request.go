@@ -35,6 +35,10 @@ type Request struct {
 	Staged      bool     `json:"staged"`
 	Limit       int      `json:"limit"`
 	Skip        int      `json:"skip"`
+	// Of a pull request; its text is the message.
+	Title string `json:"title"`
+	Base  string `json:"base"`
+	Forge string `json:"forge"`
 }
 
 // Author is who a commit is by.
@@ -71,6 +75,8 @@ const (
 	UpToDate        Outcome = "up_to_date"
 	Seen            Outcome = "seen"
 	Discarded       Outcome = "discarded"
+	Opened          Outcome = "opened"
+	Found           Outcome = "already_open"
 
 	RejectedNonFastForward Outcome = "rejected_non_fast_forward"
 	RemoteRejected         Outcome = "remote_rejected"
@@ -99,6 +105,9 @@ type Result struct {
 	// RemoteText is what the remote's hooks said.
 	RemoteText string `json:"remoteText,omitempty"`
 	Truncated  bool   `json:"truncated,omitempty"`
+	// Of a pull request.
+	Number int    `json:"number,omitempty"`
+	URL    string `json:"url,omitempty"`
 
 	Status   *Status  `json:"status,omitempty"`
 	Diff     *string  `json:"diff,omitempty"`
@@ -133,30 +142,40 @@ func parseRemote(text string) (*url.URL, error) {
 	return parsed, nil
 }
 
-// open begins to relay to this address. The credential is used only where it is for that very host.
+// open begins to relay to this address.
 func (r *Remote) open(address string, pushes bool) (*relay.Relay, error) {
 	parsed, err := parseRemote(address)
 	if err != nil {
 		return nil, err
 	}
-	options := relay.Options{Remote: parsed, Pushes: pushes}
-	if r != nil {
-		options.Certificates = r.Certificates
-		for _, text := range r.AllowedNetworks {
-			prefix, err := netip.ParsePrefix(text)
-			if err != nil {
-				return nil, errors.New("a configured network cannot be read")
-			}
-			options.Allowed = append(options.Allowed, prefix)
-		}
-		if c := r.Credential; c != nil {
-			if !strings.EqualFold(hostOf(parsed), c.Host) {
-				return nil, stopped(AuthFailed, "The credential is for "+c.Host+", and the remote is at "+hostOf(parsed)+".")
-			}
-			options.Credential = &relay.Credential{Username: c.Username, Secret: c.Secret}
-		}
+	options, err := r.options(parsed, pushes)
+	if err != nil {
+		return nil, err
 	}
 	return relay.Open(options)
+}
+
+// options are how the remote may be reached. The credential is used only where it is for that very host.
+func (r *Remote) options(remote *url.URL, pushes bool) (relay.Options, error) {
+	options := relay.Options{Remote: remote, Pushes: pushes}
+	if r == nil {
+		return options, nil
+	}
+	options.Certificates = r.Certificates
+	for _, text := range r.AllowedNetworks {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return options, errors.New("a configured network cannot be read")
+		}
+		options.Allowed = append(options.Allowed, prefix)
+	}
+	if c := r.Credential; c != nil {
+		if !strings.EqualFold(hostOf(remote), c.Host) {
+			return options, stopped(AuthFailed, "The credential is for "+c.Host+", and the remote is at "+hostOf(remote)+".")
+		}
+		options.Credential = &relay.Credential{Username: c.Username, Secret: c.Secret}
+	}
+	return options, nil
 }
 
 func hostOf(address *url.URL) string { return strings.TrimSuffix(address.Host, ":443") }

@@ -73,6 +73,7 @@ var actions = map[string]action{
 	"branches": branches,
 	"create":   createBranch,
 	"switch":   switchBranch,
+	"open":     openPullRequest,
 }
 
 // Serve reads the request, does it and writes its result.

@@ -102,8 +102,25 @@ func Open(options Options) (*Relay, error) {
 	if c := options.Credential; c != nil {
 		r.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Secret))
 	}
-	dialer := &net.Dialer{Timeout: dialLimit, Control: refuseNetworks(options.Allowed)}
-	r.transport = &http.Transport{
+	r.transport = transport(options.Allowed, roots)
+	r.server = &http.Server{Handler: http.HandlerFunc(r.serve), ReadHeaderTimeout: headerLimit}
+	go func() { _ = r.server.Serve(listener) }()
+	return r, nil
+}
+
+// NewClient reaches what a relay with these options would reach, for requests that are not git's. It follows nothing.
+func NewClient(options Options) (*http.Client, error) {
+	roots, err := rootsOf(options.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: transport(options.Allowed, roots), CheckRedirect: stay}, nil
+}
+
+func transport(allowed []netip.Prefix, roots *x509.CertPool) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialLimit, Control: refuseNetworks(allowed)}
+	return &http.Transport{
 		// No proxy of the environment: what is dialled must be what was checked.
 		DialContext:           dialer.DialContext,
 		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -111,9 +128,6 @@ func Open(options Options) (*Relay, error) {
 		ResponseHeaderTimeout: answerLimit,
 		DisableCompression:    true,
 	}
-	r.server = &http.Server{Handler: http.HandlerFunc(r.serve), ReadHeaderTimeout: headerLimit}
-	go func() { _ = r.server.Serve(listener) }()
-	return r, nil
 }
 
 // Address is what git is given in place of the remote.
@@ -155,7 +169,7 @@ func (r *Relay) serve(response http.ResponseWriter, request *http.Request) {
 	}
 	answer, err := r.ask(request, target)
 	if err != nil {
-		r.note(troubleOf(err))
+		r.note(TroubleOf(err))
 		http.Error(response, "The remote was not reached.", http.StatusBadGateway)
 		return
 	}
@@ -172,7 +186,7 @@ func (r *Relay) serve(response http.ResponseWriter, request *http.Request) {
 	}
 	response.WriteHeader(answer.StatusCode)
 	if err := copyAtOnce(response, answer.Body); err != nil {
-		r.note(troubleOf(err))
+		r.note(TroubleOf(err))
 		// Git must see an answer that broke off, not one that ended.
 		panic(http.ErrAbortHandler)
 	}
@@ -253,7 +267,8 @@ func (r *Relay) note(trouble Trouble) {
 	r.trouble = &trouble
 }
 
-func troubleOf(err error) Trouble {
+// TroubleOf is why something was not reached.
+func TroubleOf(err error) Trouble {
 	var forbidden *ForbiddenAddressError
 	var invalid *tls.CertificateVerificationError
 	switch {

@@ -9,7 +9,15 @@ import { Describe } from '../http/describe.js';
 import { WaitQuery } from '../http/inputs.js';
 import { OperationView, operationView } from '../operations/operation.view.js';
 import { Rate } from '../rate/rate-policies.js';
-import { CloneBody, CommitAndPushBody, CommitBody, PullBody, PushBody, type GitBody } from './git.input.js';
+import {
+  CloneBody,
+  CommitAndPushBody,
+  CommitBody,
+  PullBody,
+  PullRequestBody,
+  PushBody,
+  type GitBody,
+} from './git.input.js';
 import { GitService } from './git.service.js';
 
 const ANSWERS = { 202: OperationView };
@@ -88,6 +96,23 @@ export class GitController {
     @Query({ schema: WaitQuery }) { wait }: Wait,
   ) {
     return await this.request(call, sandboxId, 'git_pull', body, wait);
+  }
+
+  @Post(':sandboxId/git/pull-requests')
+  @Access('admin')
+  @Rate('write')
+  @Describe({
+    tag: 'git',
+    summary: 'Open a pull request at the forge of the remote, unless the same is open',
+    answers: ANSWERS,
+  })
+  async openPullRequest(
+    @CurrentCall() call: Call,
+    @Param({ schema: SandboxParams }) { sandboxId }: Params,
+    @Body({ schema: PullRequestBody }) body: z.infer<typeof PullRequestBody>,
+    @Query({ schema: WaitQuery }) { wait }: Wait,
+  ) {
+    return await this.request(call, sandboxId, 'git_pull_request', body, wait);
   }
 
   private async request(call: Call, sandboxId: string, kind: GitKind, body: GitBody, wait?: number) {

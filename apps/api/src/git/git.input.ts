@@ -1,4 +1,5 @@
 import {
+  GIT_FORGES,
   isCommitId,
   isGitName,
   isGitRevision,
@@ -114,9 +115,32 @@ export const PullBody = z
   .refine(notBoth, NOT_BOTH)
   .meta({ id: 'GitPullRequest' });
 
+export const PullRequestBody = z
+  .strictObject({
+    path: pathText,
+    title: refined((text) => text.trim() !== '', 'must not be empty', limits.GIT_TITLE_LENGTH_MAX),
+    body: z.string().max(limits.GIT_MESSAGE_LENGTH_MAX).optional(),
+    head: nameText
+      .optional()
+      .meta({ description: 'The branch to be merged; by default the one that is checked out.' }),
+    base: nameText.meta({ description: 'The branch that it is to be merged into.' }),
+    forge: z.enum(GIT_FORGES).optional().meta({
+      description: 'By default `github` at github.com and `gitea`, which Forgejo speaks, too, elsewhere.',
+    }),
+    ...access,
+  })
+  .refine(notBoth, NOT_BOTH)
+  .transform(({ body, head, ...rest }) => ({
+    ...rest,
+    ...(body === undefined ? {} : { message: body }),
+    ...(head === undefined ? {} : { branch: head }),
+  }))
+  .meta({ id: 'GitPullRequestRequest' });
+
 export type GitBody = z.infer<typeof PullBody> &
   Partial<Pick<z.infer<typeof CloneBody>, 'url' | 'ref' | 'depth'>> &
-  Partial<z.infer<typeof CommitAndPushBody>>;
+  Partial<z.infer<typeof CommitAndPushBody>> &
+  Partial<Pick<z.infer<typeof PullRequestBody>, 'title' | 'base' | 'forge'>>;
 
 export const PathQuery = z.strictObject({ path: pathText });
 export const DiffQuery = z.strictObject({

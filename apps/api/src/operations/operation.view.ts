@@ -1,6 +1,7 @@
 import {
-  OPERATION_ACTIONS,
+  GIT_FORGES,
   OPERATION_KINDS,
+  operationActions,
   parkAdvice,
   RESTART_CAUSES,
   type Operation,
@@ -26,6 +27,9 @@ const GitOptionsView = z.object({
   setUpstream: z.boolean().optional(),
   force: z.enum(['never', 'with-lease']).optional(),
   expectedOld: z.string().optional(),
+  title: z.string().optional(),
+  base: z.string().optional(),
+  forge: z.enum(GIT_FORGES).optional(),
 });
 
 export const OperationView = z
@@ -85,7 +89,7 @@ export const OperationView = z
     createdAt: timestamp,
     startedAt: timestamp.nullable(),
     finishedAt: timestamp.nullable(),
-    actions: z.array(z.enum(['retry', 'abort'])),
+    actions: z.array(z.enum(['retry', 'abort', 'cancel'])),
     links,
   })
   .meta({ id: 'Operation' });
@@ -109,7 +113,7 @@ export function operationView(operation: Operation): OperationView {
     createdAt: operation.createdAt,
     startedAt: operation.startedAt,
     finishedAt: operation.finishedAt,
-    actions: [...OPERATION_ACTIONS[operation.state]],
+    actions: [...operationActions(operation.kind, operation.state)],
     links: {
       self,
       sandbox: `/v1/sandboxes/${operation.sandboxId}`,

@@ -69,4 +69,19 @@ export class OperationsController {
   ) {
     return accepted(operationView(await this.operations.abort(call, params.operationId, body)));
   }
+
+  @Post(':operationId/cancel')
+  @Access('admin')
+  @Rate('write')
+  @Describe({
+    tag: 'operations',
+    summary: 'End a git operation that runs, and undo what it has not finished',
+    answers: { 202: OperationView },
+  })
+  async cancel(
+    @CurrentCall() call: Call,
+    @Param({ schema: OperationParams }) params: z.infer<typeof OperationParams>,
+  ) {
+    return accepted(operationView(await this.operations.cancel(call, params.operationId)));
+  }
 }

@@ -4,8 +4,8 @@ import {
   DomainError,
   isTerminal,
   limits,
-  OPERATION_ACTIONS,
   OPERATION_TRANSITIONS,
+  operationActions,
   parseCredentialId,
   parseOperationId,
   parseSandboxId,
@@ -77,6 +77,19 @@ export class OperationsService {
     return operation;
   }
 
+  /** Ends it as soon as its host has heard of it. Asked twice it is asked once. */
+  async cancel(call: Call, id: string): Promise<Operation> {
+    const operation = await this.get(call, id, 0);
+    const { kind, state } = operation;
+    if (!operationActions(kind, state).includes('cancel')) {
+      throw new DomainError('invalid_state', `A ${kind} that is ${state} cannot be canceled.`, {
+        extra: { state },
+      });
+    }
+    await this.workflows.cancelOperation(operation.id);
+    return operation;
+  }
+
   /** The run looks it up as its owner's once more; here it is for the person who mistook it. */
   private async refuseOtherCredential({ tenantId, ownerId }: Operation, text: string): Promise<void> {
     const id = parseCredentialId(text);
@@ -95,7 +108,7 @@ export class OperationsService {
   ): Promise<Operation> {
     const operation = await this.get(call, id, 0);
     const { park, state } = operation;
-    if (!OPERATION_ACTIONS[state].includes(action)) {
+    if (!operationActions(operation.kind, state).includes(action)) {
       throw new DomainError('invalid_state', `The operation is ${state}, not parked.`, { extra: { state } });
     }
     if (park?.step !== decision.step || park.parkNo !== decision.parkNo) {

@@ -37,6 +37,14 @@ interface Options {
   readonly forceWithLease?: string | boolean;
 }
 
+interface PullRequestOptions extends Options {
+  readonly title: string;
+  readonly base: string;
+  readonly body?: string;
+  readonly head?: string;
+  readonly forge?: string;
+}
+
 export function addGitCommands(program: Command, session: Session): void {
   const git = program
     .command('git')
@@ -61,10 +69,20 @@ function addOperations(git: Command, session: Session): void {
   const both = command(git, 'commit-and-push', 'Commits and pushes as one run.');
   for (const one of [commit, both]) addCommitOptions(one);
   for (const one of [push, both]) addPushOptions(one);
-  for (const one of [clone, push, pull, both])
+  const open = command(git, 'open-pull-request', 'Opens a pull request, unless the same is open.')
+    .requiredOption('--title <text>', 'its title')
+    .requiredOption('--base <branch>', 'what it is to be merged into')
+    .option('--body <text>', 'its text')
+    .option('--head <branch>', 'by default the branch that is checked out')
+    .option('--forge <kind>', 'github or gitea, which Forgejo speaks, too')
+    .action(async (path: string, options: PullRequestOptions) => {
+      const { title, base, body, head, forge } = options;
+      await operate(session, 'pull-requests', options, { path, title, base, body, head, forge });
+    });
+  for (const one of [clone, push, pull, both, open])
     one.option('--credential <id>', 'what the remote knows you by');
   for (const one of [push, pull, both]) one.option('--branch <name>', 'another one than is checked out');
-  for (const one of [clone, commit, push, pull, both]) {
+  for (const one of [clone, commit, push, pull, both, open]) {
     one.option('-d, --detach', 'print the operation and do not follow it');
   }
   for (const one of [commit, push, pull, both]) {

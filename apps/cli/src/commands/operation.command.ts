@@ -16,7 +16,8 @@ Examples:
   berth op watch ID        exits 0 succeeded, 1 failed or canceled, 3 parked
   berth op retry ID        runs the failed step of a parked operation again
   berth op retry ID --image berth/base:2
-  berth op abort ID        ends a parked operation`;
+  berth op abort ID        ends a parked operation
+  berth op cancel ID       ends a git operation that runs`;
 
 export function addOperationCommands(program: Command, session: Session): void {
   const op = program
@@ -50,6 +51,13 @@ export function addOperationCommands(program: Command, session: Session): void {
     .description('Ends a parked operation.')
     .argument('<id>')
     .action(async (id: string) => await decide(session, id, 'abort'));
+  op.command('cancel')
+    .description('Ends a git operation that runs, and undoes what it has not finished.')
+    .argument('<id>')
+    .action(async (id: string) => {
+      const path = `${operationPath(id)}/cancel`;
+      await showOperation(session, await session.api().post(path, undefined, OperationSchema));
+    });
 }
 
 interface Correction {

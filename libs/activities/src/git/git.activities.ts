@@ -64,6 +64,16 @@ export function createGitActivities(ports: GitActivityPorts): GitActivities {
 
     pullBranch: (input) => step('pull_branch', input, ({ branch }) => ({ action: 'pull', branch })),
 
+    openPullRequest: (input) =>
+      step('open_pull_request', input, ({ title, message, base, branch, forge }) => ({
+        action: 'open',
+        title,
+        message,
+        base,
+        branch,
+        forge,
+      })),
+
     discardGit: (input) =>
       stepsOver(ports)(DISCARD, input, async (sandbox) => {
         const operation = await ports.operations.get(input.operationId);

@@ -13,6 +13,8 @@ describe('what came of git', () => {
       commit: 'ab',
       compared: false,
       remoteText: null,
+      number: null,
+      url: null,
     });
     for (const none of [undefined, null, 'x', [], {}, { outcome: 'constructor' }, { outcome: 7 }]) {
       expect(gitResultOf(none)).toBeUndefined();

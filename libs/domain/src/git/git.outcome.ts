@@ -17,6 +17,8 @@ export const GIT_OUTCOMES = {
   up_to_date: null,
   seen: null,
   discarded: null,
+  opened: null,
+  already_open: null,
   rejected_non_fast_forward: 'git_non_fast_forward',
   remote_rejected: 'git_remote_rejected',
   auth_failed: 'git_auth_failed',
@@ -44,6 +46,9 @@ export interface GitResult {
   readonly compared: boolean;
   /** What the hooks of the remote said. */
   readonly remoteText: string | null;
+  /** Of a pull request. */
+  readonly number: number | null;
+  readonly url: string | null;
 }
 
 export interface GitProgress {
@@ -54,7 +59,10 @@ export interface GitProgress {
 /** Undefined for what no program of ours would write. */
 export function gitResultOf(value: unknown): GitResult | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { outcome, message, branch, commit, compared, remoteText } = value as Record<string, unknown>;
+  const { outcome, message, branch, commit, compared, remoteText, number, url } = value as Record<
+    string,
+    unknown
+  >;
   if (typeof outcome !== 'string' || !Object.hasOwn(GIT_OUTCOMES, outcome)) return undefined;
   return {
     outcome: outcome as GitOutcome,
@@ -63,6 +71,8 @@ export function gitResultOf(value: unknown): GitResult | undefined {
     commit: textOf(commit),
     compared: compared === true,
     remoteText: textOf(remoteText),
+    number: Number.isSafeInteger(number) ? (number as number) : null,
+    url: typeof url === 'string' && /^https?:\/\//.test(url) ? textOf(url) : null,
   };
 }
 

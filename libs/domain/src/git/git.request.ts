@@ -31,7 +31,16 @@ export interface GitOptions {
   readonly force?: 'never' | 'with-lease';
   /** With a lease: the commit that may be replaced. */
   readonly expectedOld?: string;
+  /** Of a pull request, whose text is the message and whose head is the branch. */
+  readonly title?: string;
+  readonly base?: string;
+  /** Which kind of server it is; by default GitHub at github.com, and Gitea elsewhere. */
+  readonly forge?: GitForge;
 }
+
+/** Forgejo speaks as Gitea does. */
+export const GIT_FORGES = ['github', 'gitea'] as const;
+export type GitForge = (typeof GIT_FORGES)[number];
 
 const CONTROL_OR_SPACE = /[\s\p{Cc}]/u;
 const CONTROL = /\p{Cc}/u;

@@ -28,6 +28,8 @@ export interface WorkflowSignaller {
     id: OperationId,
     decision: { step: string; parkNo: number; input?: Correction },
   ): Promise<void>;
+  /** For a git operation that runs. What it has begun is undone; a run that has ended is ignored. */
+  cancelOperation(id: OperationId): Promise<void>;
   abortOperation(id: OperationId, decision: { step: string; parkNo: number }): Promise<void>;
 }
 
