@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { GIT_HOST, GitServer } from '../../test/git/git-server.js';
+import { beside, GIT_HOST, GitServer } from '../../test/git/git-server.js';
 import { BerthClient } from './berth-client.js';
 import { RawDocker } from './raw-docker.js';
 import type { RunningInstance } from './running-instance.js';
@@ -10,7 +10,7 @@ const WARM_UP_ROUNDS = 3;
 const OWNER = 'bench-git';
 const USER = '1000';
 const AUTHORITY = '/tmp/berth-bench-ca.pem';
-const AUTHORITY_FILE = new URL('../../test/git/ca.pem', import.meta.url);
+const AUTHORITY_FILE = beside('ca.pem');
 
 export interface GitReport {
   readonly raw: Summary;

@@ -11,7 +11,9 @@ import { fileURLToPath } from 'node:url';
 /** The name in the certificate of the server; a sandbox finds it by its own /etc/hosts. */
 export const GIT_HOST = 'git.berth.test';
 const USERNAME = 'git';
-const beside = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+/** The built benchmark has the certificates where the sources are. */
+const FOLDER = import.meta.url.replace('/dist/test/git/', '/test/git/');
+export const beside = (name: string): string => fileURLToPath(new URL(name, FOLDER));
 
 /** Where an answer is cut: before the request is handed on, within the answer, or after all of it was made. */
 export type Cut = 'before' | 'within' | 'after';

@@ -77,12 +77,12 @@ func cloneAside(r *repository, request *Request) error {
 	if _, err := r.run("remote", "set-url", "origin", request.URL); err != nil {
 		return err
 	}
-	if err := r.overrideFilters(); err != nil {
+	if err := r.readConfiguration(); err != nil {
 		return err
 	}
 	if _, err := r.run("rev-parse", "--verify", "--quiet", "HEAD"); err == nil {
 		if _, err := c.exchange("checkout", "--progress", "--force", "HEAD", "--"); err != nil {
-			return stopped(Failed, messageOf(err))
+			return because(Failed, err)
 		}
 	}
 	return os.WriteFile(filepath.Join(r.path, ".git", markFile), []byte(request.Mark), 0o644)
@@ -98,6 +98,15 @@ func cloned(r *repository, err error) (Result, error) {
 
 // head is the commit and the branch that are checked out; each empty where there is none.
 func (r *repository) head() (commit, branch string) {
+	if text, err := r.run("rev-parse", "HEAD", "--symbolic-full-name", "HEAD"); err == nil {
+		commit, name, _ := strings.Cut(strings.TrimSpace(text), "\n")
+		branch, isBranch := strings.CutPrefix(name, "refs/heads/")
+		if !isBranch {
+			branch = ""
+		}
+		return commit, branch
+	}
+	// A branch without a commit.
 	if text, err := r.run("rev-parse", "--verify", "--quiet", "HEAD"); err == nil {
 		commit = strings.TrimSpace(text)
 	}

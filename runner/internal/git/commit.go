@@ -33,8 +33,8 @@ func commit(r *repository, request *Request) (Result, error) {
 	if _, err := r.runWith(strings.NewReader(request.Message), arguments...); err != nil {
 		return r.notCommitted(err)
 	}
-	head, _ := r.head()
-	return committed(r, head, nil)
+	head, branch := r.head()
+	return Result{Outcome: Committed, Commit: head, Branch: branch}, nil
 }
 
 func (r *repository) stage(paths []string) error {
@@ -46,7 +46,7 @@ func (r *repository) stage(paths []string) error {
 		if code(err) == 0 {
 			return err
 		}
-		return stopped(Invalid, messageOf(err))
+		return because(Invalid, err)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (r *repository) notCommitted(err error) (Result, error) {
 		head, branch := r.head()
 		return Result{Outcome: NothingToCommit, Commit: head, Branch: branch}, nil
 	}
-	return Result{}, stopped(Failed, messageOf(err))
+	return Result{}, because(Failed, err)
 }
 
 // marked is the commit that an earlier attempt has made; empty where it has made none.

@@ -54,7 +54,7 @@ type Branch struct {
 func status(r *repository, _ *Request) (Result, error) {
 	text, err := r.run("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=all")
 	if err != nil {
-		return Result{}, stopped(Failed, messageOf(err))
+		return Result{}, because(Failed, err)
 	}
 	seen := &Status{Files: []ChangedFile{}}
 	truncated := len(text) >= outputBytesMax
@@ -128,7 +128,7 @@ func diff(r *repository, request *Request) (Result, error) {
 	}
 	text, err := r.run(append(append(arguments, "--"), request.Paths...)...)
 	if err != nil {
-		return Result{}, stopped(Invalid, messageOf(err))
+		return Result{}, because(Invalid, err)
 	}
 	truncated := len(text) > diffBytesMax
 	if truncated {
@@ -150,7 +150,7 @@ func history(r *repository, request *Request) (Result, error) {
 	text, err := r.run("log", "-z", "--no-show-signature", "--no-color", "--format="+format, "--max-count="+strconv.Itoa(request.Limit),
 		"--skip="+strconv.Itoa(request.Skip), "--end-of-options", from, "--")
 	if err != nil {
-		return Result{}, stopped(Invalid, messageOf(err))
+		return Result{}, because(Invalid, err)
 	}
 	commits := []Commit{}
 	truncated := len(text) >= outputBytesMax
@@ -176,7 +176,7 @@ func branches(r *repository, _ *Request) (Result, error) {
 	format = strings.ReplaceAll(format, fieldMark, "%1f")
 	text, err := r.run("for-each-ref", "--count="+strconv.Itoa(branchesMax+1), "--format="+format, "refs/heads", "refs/remotes")
 	if err != nil {
-		return Result{}, stopped(Failed, messageOf(err))
+		return Result{}, because(Failed, err)
 	}
 	found := []Branch{}
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
@@ -201,7 +201,7 @@ func createBranch(r *repository, request *Request) (Result, error) {
 		from = "HEAD"
 	}
 	if _, err := r.run("branch", "--no-track", "--end-of-options", request.Branch, from); err != nil {
-		return Result{}, stopped(Invalid, messageOf(err))
+		return Result{}, because(Invalid, err)
 	}
 	return Result{Outcome: Seen, Branch: request.Branch}, nil
 }
@@ -211,7 +211,7 @@ func switchBranch(r *repository, request *Request) (Result, error) {
 		if code(err) == 0 {
 			return Result{}, err
 		}
-		return Result{}, stopped(Invalid, messageOf(err))
+		return Result{}, because(Invalid, err)
 	}
 	head, branch := r.head()
 	return Result{Outcome: Seen, Branch: branch, Commit: head}, nil

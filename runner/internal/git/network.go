@@ -50,7 +50,7 @@ func (c *connection) trouble(err error) error {
 	if code(err) == 0 {
 		return err
 	}
-	return stopped(Failed, messageOf(err))
+	return because(Failed, err)
 }
 
 // tip is the commit that a branch of the remote is at; empty where it is not there.

@@ -47,5 +47,5 @@ func (r *repository) notPulled(err error, tracking string) (Result, error) {
 	if _, apart := r.run("merge-base", "--is-ancestor", "HEAD", tracking); code(apart) == 1 {
 		return Result{}, stopped(Diverged, "Both sides have commits that the other has not; nothing was merged.")
 	}
-	return Result{}, stopped(Failed, messageOf(err))
+	return Result{}, because(Failed, err)
 }

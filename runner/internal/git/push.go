@@ -107,13 +107,11 @@ func (r *repository) branchToPush(asked string) (branch, commit string, err erro
 	return asked, strings.TrimSpace(text), nil
 }
 
-// originAddress is what the repository's own configuration names, without any rewriting.
 func (r *repository) originAddress() (string, error) {
-	text, err := r.run("config", "--local", "--get", "remote."+remoteName+".url")
-	if err != nil {
+	if r.origin == "" {
 		return "", stopped(Invalid, "The repository has no remote "+remoteName+".")
 	}
-	return strings.TrimSpace(text), nil
+	return r.origin, nil
 }
 
 // expected is the commit that a forced push may replace, and no other: the one named, or the one last seen there.

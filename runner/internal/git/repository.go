@@ -16,6 +16,8 @@ const (
 	errorBytesMax   = 64 << 10
 	messageBytesMax = 4 << 10
 	nowhere         = "/nonexistent"
+	// fatal is the exit code of a git that cannot begin.
+	fatal = 128
 )
 
 // settings are ours for every command, above whatever the repository says: nothing is run that a repository names, no
@@ -37,35 +39,45 @@ type repository struct {
 	speak *speaker
 	// overrides turn filters off that the repository's configuration names.
 	overrides []string
-	relayed   map[string]string
+	// origin is the address of the remote; empty where the repository has none.
+	origin  string
+	relayed map[string]string
 }
 
-// enter makes sure that there is a repository, and turns off what it could run.
+// enter makes sure that there is a folder, and turns off what the repository in it could run.
 func (r *repository) enter() error {
 	if info, err := os.Stat(r.path); err != nil || !info.IsDir() {
 		return stopped(NoRepository, "There is no folder "+r.path+".")
 	}
-	if _, err := r.run("rev-parse", "--git-dir"); err != nil {
-		return stopped(NoRepository, "This is no repository that git takes: "+messageOf(err))
-	}
-	return r.overrideFilters()
+	return r.readConfiguration()
 }
 
-// overrideFilters finds the programs that the configuration sets between files and commits, and sets none.
-func (r *repository) overrideFilters() error {
-	listed, err := r.run("config", "-z", "--name-only", "--get-regexp", `^filter\..*\.(clean|smudge|process|required)$`)
+const (
+	originURL     = "remote.origin.url"
+	configuration = `^(filter\..*\.(clean|smudge|process|required)|remote\.origin\.url)$`
+)
+
+// readConfiguration finds the programs that the configuration sets between files and commits, and sets none; and the
+// address of the remote, as it stands there, without any rewriting. It is one command for both, because each is a process.
+func (r *repository) readConfiguration() error {
+	listed, err := r.run("config", "-z", "--get-regexp", configuration)
 	if code(err) == 1 {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	for _, name := range strings.Split(strings.TrimSuffix(listed, "\x00"), "\x00") {
-		value := ""
-		if strings.HasSuffix(name, ".required") {
-			value = "false"
+	r.overrides, r.origin = nil, ""
+	for _, entry := range strings.Split(strings.TrimSuffix(listed, "\x00"), "\x00") {
+		name, value, _ := strings.Cut(entry, "\n")
+		switch {
+		case name == originURL:
+			r.origin = value
+		case strings.HasSuffix(name, ".required"):
+			r.overrides = append(r.overrides, name, "false")
+		default:
+			r.overrides = append(r.overrides, name, "")
 		}
-		r.overrides = append(r.overrides, name, value)
 	}
 	return nil
 }
@@ -143,6 +155,9 @@ func (r *repository) runOnce(input io.Reader, heard func(string), arguments ...s
 	text := r.plain(complaints.String())
 	if text == "" {
 		text = fmt.Sprintf("git %s ended with %d", arguments[0], exit.ExitCode())
+	}
+	if exit.ExitCode() == fatal && strings.Contains(text, "not a git repository") {
+		return "", stopped(NoRepository, "This is no repository that git takes: "+text)
 	}
 	return output.String(), &failure{exit.ExitCode(), text}
 }

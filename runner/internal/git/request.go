@@ -124,6 +124,15 @@ func stopped(outcome Outcome, message string) error {
 	return &stop{Result{Outcome: outcome, Message: message}}
 }
 
+// because ends the request with what git says, unless it has ended for a better reason already.
+func because(outcome Outcome, err error) error {
+	var over *stop
+	if errors.As(err, &over) {
+		return err
+	}
+	return stopped(outcome, messageOf(err))
+}
+
 // parseRemote takes the only kind of address that is ever asked: https, with a host, and nobody's name in it. What a
 // configuration file of the repository says goes through here, too.
 func parseRemote(text string) (*url.URL, error) {

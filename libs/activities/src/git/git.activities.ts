@@ -85,41 +85,57 @@ export function createGitActivities(ports: GitActivityPorts): GitActivities {
 type RequestOf = (git: GitOptions) => Omit<GitRequest, 'path'>;
 
 function gitStepsOver(ports: GitActivityPorts) {
-  const { operations } = ports;
+  const { operations, engine } = ports;
   const record = stepsOver(ports);
   return async (name: StepName, input: StepInput, requestOf: RequestOf): Promise<void> => {
     if (hasDone(await operations.get(input.operationId), name)) return;
     await record(name, input, async (sandbox) => {
       const operation = await operations.get(input.operationId);
-      const { git } = operation.options;
-      if (git === undefined) throw new TypeError(`Operation ${operation.id} does not say what to do.`);
-      const connection = await ports.engine.connect({
-        sandboxId: sandbox.id,
-        generation: sandbox.generation,
-      });
+      const connection = await engine.connect({ sandboxId: sandbox.id, generation: sandbox.generation });
+      const runs = new GitRuns(ports, connection, operation, name);
       try {
-        const runs = new GitRuns(ports, connection, operation, name);
-        const request = { ...requestOf(git), path: git.path } as GitRequest;
-        const result = await runs.take(
-          request,
-          Context.current().cancellationSignal,
-          progressOf(ports, operation, name),
-        );
-        await operations.recordResult(operation.id, gitOutcomeOf(operation.result, result));
-        const failure = gitFailureOf(result);
-        if (failure) throw failure;
-        await tidy(ports, runs, operation);
-      } finally {
+        await takeStep(ports, runs, operation, name, requestOf);
+      } catch (error) {
         await connection.close();
+        throw error;
       }
+      // Nobody waits for this.
+      void leave(ports, connection, runs, operation);
     });
   };
+}
+
+async function takeStep(
+  ports: GitActivityPorts,
+  runs: GitRuns,
+  operation: Operation,
+  name: StepName,
+  requestOf: RequestOf,
+): Promise<void> {
+  const { git } = operation.options;
+  if (git === undefined) throw new TypeError(`Operation ${operation.id} does not say what to do.`);
+  const request = { ...requestOf(git), path: git.path } as GitRequest;
+  const { cancellationSignal } = Context.current();
+  const result = await runs.take(request, cancellationSignal, progressOf(ports, operation, name));
+  await ports.operations.recordResult(operation.id, gitOutcomeOf(operation.result, result));
+  const failure = gitFailureOf(result);
+  if (failure) throw failure;
 }
 
 /** Its worker died between the end of the step and the answer: the runs of it may be forgotten already. */
 function hasDone({ state, steps }: Operation, name: StepName): boolean {
   const isLive = !isTerminal(OPERATION_TRANSITIONS, state);
   return isLive && steps.some((step) => step.name === name && step.state === 'succeeded');
+}
+
+async function leave(
+  ports: GitActivityPorts,
+  connection: RunnerConnection,
+  runs: GitRuns,
+  operation: Operation,
+): Promise<void> {
+  await tidy(ports, runs, operation);
+  await connection.close();
 }
 
 /** Only to save space, so what cannot be done of it is left. */
