@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { describe, expect, it, jest } from '@jest/globals';
 import { BASE_IMAGE } from '../../scripts/launcher/base-image.js';
 import { runningStack } from '../stack/running-stack.js';
-import { call } from './api-client.js';
+import WebSocket from 'ws';
+import { call, secretHeader } from './api-client.js';
 
 jest.setTimeout(120_000);
 
@@ -123,7 +124,51 @@ describe.each([
   });
 });
 
+interface TopicMessage {
+  readonly t: string;
+  readonly state?: string;
+  readonly operation?: OperationBody;
+}
+
+/** What the socket tells of an operation, until its end. `onMessage` is called with each message as it comes. */
+async function watchOperation(
+  id: string,
+  onMessage: (message: TopicMessage) => void,
+): Promise<readonly TopicMessage[]> {
+  const url = new URL('/v1/ws', runningStack().apiUrl);
+  url.protocol = 'ws:';
+  const socket = new WebSocket(url, { headers: secretHeader() });
+  const messages: TopicMessage[] = [];
+  socket.on('open', () => socket.send(JSON.stringify({ t: 'sub', id: 'o', topic: `operation:${id}` })));
+  await new Promise<void>((resolve, reject) => {
+    socket.on('error', reject).on('close', () => resolve());
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as TopicMessage;
+      messages.push(message);
+      onMessage(message);
+      if (message.t === 'end') socket.close();
+    });
+  });
+  return messages;
+}
+
 describe('parked runs', () => {
+  it('tell each change to whoever watches them by WebSocket, up to their end', async () => {
+    const { id } = await parkedStart();
+    let decided = false;
+    const messages = await watchOperation(id, ({ state }) => {
+      if (state !== 'parked' || decided) return;
+      decided = true;
+      void byOurApi(id, 'retry', CORRECTED);
+    });
+    const states = messages.flatMap(({ t, state }) => (t === 'ev' && state !== undefined ? [state] : []));
+    expect(states[0]).toBe('parked');
+    expect(states).toContain('running');
+    const steps = messages.flatMap(({ operation }) => operation?.steps.map(({ name }) => name) ?? []);
+    expect([...new Set(steps)]).toEqual(expect.arrayContaining(['prepare_storage', 'create_container']));
+    expect(messages.at(-1)).toMatchObject({ t: 'end', state: 'succeeded' });
+  });
+
   it('are listed, and lose their sandbox to a delete', async () => {
     const { id, sandboxId } = await parkedStart();
     const listed = await call<{ items: OperationBody[] }>('GET', '/v1/operations?state=parked&limit=200');
