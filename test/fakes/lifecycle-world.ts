@@ -14,6 +14,7 @@ import {
   tenantId,
   type Operation,
   type OperationKind,
+  type OperationOptions,
   type Sandbox,
   type StepName,
   type SweepStore,
@@ -21,6 +22,7 @@ import {
 } from '#domain';
 import { uuidv7 } from 'uuidv7';
 import { MemoryEngine } from './memory-engine.js';
+import { MemoryObjects } from './memory-objects.js';
 import { MemoryWorld } from './memory-world.js';
 
 const TENANT = tenantId('default');
@@ -41,13 +43,14 @@ const NO_SWEEPS: SweepStore = {
 export class LifecycleWorld {
   readonly world = new MemoryWorld();
   readonly engine = new MemoryEngine();
+  readonly objects = new MemoryObjects();
   readonly sandboxId = sandboxId(uuidv7());
   /** Of a sandbox that has no row. */
   readonly otherId = sandboxId(uuidv7());
   private readonly activities: ControlActivities & HostActivities;
 
   constructor() {
-    const { sandboxes, operations, execs, bulks, credentials, hosts } = this.world;
+    const { sandboxes, operations, execs, bulks, credentials, hosts, snapshots } = this.world;
     const { wakes: wake, workflows: runs } = this.world;
     const supervisor = {
       // What a supervision does with an exec whose container has ended.
@@ -61,6 +64,7 @@ export class LifecycleWorld {
         operations,
         execs,
         credentials,
+        snapshots,
         sweeps: NO_SWEEPS,
         bulks,
         hosts,
@@ -69,7 +73,17 @@ export class LifecycleWorld {
         log: SILENT,
       }),
       ...createHostActivities(
-        { sandboxes, operations, execs, engine: this.engine, supervisor, wake, log: SILENT },
+        {
+          sandboxes,
+          operations,
+          execs,
+          snapshots,
+          objects: this.objects,
+          engine: this.engine,
+          supervisor,
+          wake,
+          log: SILENT,
+        },
         HOST,
       ),
     };
@@ -85,12 +99,12 @@ export class LifecycleWorld {
     if (operation) await this.world.operations.move(operation.id, ['pending'], 'canceled');
   }
 
-  async request(kind: OperationKind): Promise<Operation> {
+  async request(kind: OperationKind, options: OperationOptions = {}): Promise<Operation> {
     const { operation } = await this.world.sandboxes.requestOperation(TENANT, this.sandboxId, {
       id: operationId(uuidv7()),
       requestHash: 'h',
       kind,
-      options: {},
+      options,
       parks: true,
     });
     if (!operation) throw new TypeError(`A ${kind} was not needed.`);

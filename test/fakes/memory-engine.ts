@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   DomainError,
   type CheckOutcome,
@@ -8,6 +9,10 @@ import {
   type SandboxId,
   type SandboxRef,
   type SurveyedContainer,
+  type ArchiveSummary,
+  type OperationId,
+  type WorkspaceArchive,
+  type WorkspaceRef,
 } from '#domain';
 
 type Container = ContainerSpec & { readonly id: string; state: ContainerView['state'] };
@@ -19,12 +24,16 @@ export type EngineCall =
   | 'check'
   | 'stopContainer'
   | 'removeContainers'
-  | 'removeStorage';
+  | 'removeStorage'
+  | 'readWorkspace'
+  | 'unpackWorkspace'
+  | 'removeWorkspaces';
 
 /** Containers and volumes as names in memory. `failsNext` answers as an engine whose answer came too late: after the effect. */
 export class MemoryEngine implements ContainerEngine {
   readonly containers = new Map<string, Container>();
   readonly volumes = new Set<SandboxId>();
+  readonly workspaces = new Set<string>();
   /** Every call that may change something, in order. */
   readonly calls: EngineCall[] = [];
   private readonly failing = new Set<EngineCall>();
@@ -35,6 +44,10 @@ export class MemoryEngine implements ContainerEngine {
 
   async prepareStorage(spec: ContainerSpec): Promise<void> {
     this.volumes.add(spec.sandboxId);
+    const name = workspaceName(spec);
+    if (!spec.mayMakeWorkspace && !this.workspaces.has(name))
+      throw new DomainError('workspace_missing', 'The workspace is gone.');
+    this.workspaces.add(name);
     await this.answer('prepareStorage');
   }
 
@@ -69,7 +82,38 @@ export class MemoryEngine implements ContainerEngine {
 
   async removeStorage(sandboxId: SandboxId): Promise<void> {
     this.volumes.delete(sandboxId);
+    for (const name of this.workspaces) if (name.startsWith(sandboxId)) this.workspaces.delete(name);
     await this.answer('removeStorage');
+  }
+
+  async readWorkspace(workspace: WorkspaceRef): Promise<WorkspaceArchive> {
+    if (!this.workspaces.has(workspaceName(workspace)))
+      throw new DomainError('workspace_missing', 'The workspace is gone.');
+    await this.answer('readWorkspace');
+    return { bytes: onePiece(), summary: () => ARCHIVE };
+  }
+
+  async unpackWorkspace(
+    workspace: WorkspaceRef,
+    _spec: unknown,
+    archive: { readonly bytes: AsyncIterable<Uint8Array> },
+  ): Promise<void> {
+    for await (const _piece of archive.bytes) this.workspaces.add(workspaceName(workspace));
+    await this.answer('unpackWorkspace');
+  }
+
+  async listWorkspaces(): Promise<WorkspaceRef[]> {
+    const all = [...this.workspaces].map((name) => {
+      const [sandboxId = '', workspaceId = ''] = name.split(':');
+      return { sandboxId: sandboxId as SandboxId, workspaceId: (workspaceId || null) as OperationId | null };
+    });
+    return await Promise.resolve(all);
+  }
+
+  async removeWorkspaces(workspaces: readonly WorkspaceRef[]): Promise<number> {
+    const gone = workspaces.filter((workspace) => this.workspaces.delete(workspaceName(workspace)));
+    await this.answer('removeWorkspaces');
+    return gone.length;
   }
 
   async inspect({ sandboxId, generation }: SandboxRef): Promise<ContainerView> {
@@ -156,5 +200,24 @@ export class MemoryEngine implements ContainerEngine {
     if (this.failing.delete(call)) throw new DomainError('container_failed', `The engine failed to ${call}.`);
   }
 }
+
+const CONTENT = new TextEncoder().encode('a workspace');
+/** What every workspace in memory is as an archive. */
+const ARCHIVE: ArchiveSummary = {
+  formatVersion: 1,
+  entries: 1,
+  bytes: 0,
+  streamBytes: CONTENT.byteLength,
+  sha256: createHash('sha256').update(CONTENT).digest('hex'),
+  changed: 0,
+  skipped: 0,
+};
+
+async function* onePiece(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(CONTENT);
+}
+
+const workspaceName = ({ sandboxId, workspaceId }: WorkspaceRef): string =>
+  `${sandboxId}:${workspaceId ?? ''}`;
 
 const nameOf = ({ sandboxId, generation }: SandboxRef): string => `${sandboxId}-g${generation}`;

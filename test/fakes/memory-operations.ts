@@ -7,7 +7,6 @@ import {
   stepProgressed,
   type Correction,
   type Failure,
-  type GitProgress,
   type Operation,
   type OperationId,
   type OperationOutcome,
@@ -16,6 +15,7 @@ import {
   type Page,
   type Park,
   type SandboxId,
+  type StepProgress,
   type TenantId,
 } from '#domain';
 import { pageOf } from './memory-page.js';
@@ -50,7 +50,7 @@ export class MemoryOperations implements OperationStore {
     return await Promise.resolve(pageOf(rows, query));
   }
 
-  async noteProgress(id: OperationId, step: string, progress: GitProgress): Promise<void> {
+  async noteProgress(id: OperationId, step: string, progress: StepProgress): Promise<void> {
     const row = await this.get(id);
     this.rows.set(id, { ...row, steps: stepProgressed(row.steps, step, progress) } as never);
   }

@@ -12,6 +12,7 @@ import {
   optionsFor,
   restartsWith,
   settingsAfter,
+  settledOptions,
   type Correction,
   type Failure,
   type NewOperation,
@@ -47,7 +48,10 @@ export class MemorySandboxes implements SandboxStore {
     this.refuseOtherRequest(start);
     const known = await this.findByName(sandbox.tenantId, sandbox.ownerId, sandbox.name);
     const row = known ?? this.add(sandbox);
-    return { ...this.start(row, start), sandboxCreated: known === undefined };
+    if (start.kind === 'start') return { ...this.start(row, start), sandboxCreated: known === undefined };
+    const asked = { ...start, options: start.options ?? {}, parks: true };
+    const { created, ...rest } = this.create(row, { ...asked, options: settledOptions(row, asked) }, null);
+    return { ...rest, operationCreated: created, sandboxCreated: known === undefined };
   }
 
   async ensureStartedById(
@@ -71,7 +75,8 @@ export class MemorySandboxes implements SandboxStore {
     if (!sandbox) throw new DomainError('not_found', 'There is no such sandbox.');
     const before = this.operations.get(request.id);
     if (before) return { sandbox, operation: before, created: false };
-    return this.carryOut(sandbox, request, decideRequest(sandbox, this.liveOf(sandbox), request));
+    const settled = { ...request, options: settledOptions(sandbox, request) };
+    return this.carryOut(sandbox, settled, decideRequest(sandbox, this.liveOf(sandbox), settled));
   }
 
   async withdrawOperation(id: OperationId, failure: Failure): Promise<boolean> {
@@ -153,7 +158,23 @@ export class MemorySandboxes implements SandboxStore {
   ): Promise<boolean> {
     const operation = this.operations.get(operationId);
     if (!operation || isTerminal(OPERATION_TRANSITIONS, operation.state)) return false;
-    this.change(id, correction);
+    const { workspace, ...rest } = correction;
+    this.change(id, { ...rest, ...(workspace === 'empty' ? { workspaceMade: false } : {}) });
+    return await Promise.resolve(true);
+  }
+
+  async recordWorkspace(id: SandboxId, operationId: OperationId): Promise<boolean> {
+    return await this.switchWorkspace(id, operationId, (await this.get(id)).workspaceId);
+  }
+
+  async switchWorkspace(
+    id: SandboxId,
+    operationId: OperationId,
+    workspaceId: OperationId | null,
+  ): Promise<boolean> {
+    const operation = this.operations.get(operationId);
+    if (!operation || isTerminal(OPERATION_TRANSITIONS, operation.state)) return false;
+    this.change(id, { workspaceId, workspaceMade: true });
     return await Promise.resolve(true);
   }
 
@@ -244,6 +265,8 @@ export class MemorySandboxes implements SandboxStore {
       health: NO_HEALTH,
       restarts: [],
       restartDue: null,
+      workspaceId: null,
+      workspaceMade: false,
       generation: 0,
       operationId: null,
       desiredState: 'running',
@@ -311,7 +334,7 @@ export class MemorySandboxes implements SandboxStore {
   }
 
   private wish(sandbox: Sandbox, asked: OperationRequest): Sandbox {
-    const desiredState = desiredAfter(asked);
+    const desiredState = desiredAfter(asked) ?? sandbox.desiredState;
     if (sandbox.desiredState !== desiredState) this.change(sandbox.id, { desiredState });
     return this.rows.get(sandbox.id) ?? sandbox;
   }

@@ -18,6 +18,7 @@ import { MemoryHosts } from './memory-hosts.js';
 import { MemoryKeys } from './memory-keys.js';
 import { MemoryOperations } from './memory-operations.js';
 import { MemorySandboxes } from './memory-sandboxes.js';
+import { MemorySnapshots } from './memory-snapshots.js';
 import { MemoryWakes } from './memory-wakes.js';
 import { MemoryWorkflows } from './memory-workflows.js';
 
@@ -39,6 +40,7 @@ export class MemoryWorld {
   readonly operations = new MemoryOperations(this.now);
   readonly sandboxes = new MemorySandboxes(this.operations.rows, this.now);
   readonly bulks = new MemoryBulks(this.sandboxes.rows, this.now);
+  readonly snapshots = new MemorySnapshots(this.now);
   readonly execs = new MemoryExecs(this.sandboxes.rows, this.now, this.wakes);
 
   /** Everything is hot here. */
@@ -62,6 +64,7 @@ export class MemoryWorld {
       execs: this.execs,
       bulks: this.bulks,
       credentials: this.credentials,
+      snapshots: this.snapshots,
       output: this.execs,
       verifier: this.verifier,
       hosts: this.hosts,

@@ -35,6 +35,9 @@ const KEPT: Partial<Record<OperationKind, StepName>> = {
   delete: 'remove_storage',
   git_clone: 'clone_repository',
   git_commit_and_push: 'push_branch',
+  snapshot: 'write_snapshot',
+  restore: 'create_container',
+  change: 'create_container',
 };
 
 function undosAfter(kind: OperationKind, step: StepName): string[] {
@@ -69,7 +72,7 @@ describe('the run of an operation', () => {
   });
 
   it('looks at restarts and waits for health only where its row says so, and has no step that no row asks for', async () => {
-    const options = { running: 'wait', because: 'unhealthy', awaitsHealth: true } as const;
+    const options = { running: 'wait', because: 'unhealthy', awaitsHealth: true, snapshot: true } as const;
     const run = runs.add();
     await (await run.start('restart', { options })).result();
     expect(run.calls).toEqual(OPERATION_PLANS.restart.map(({ step }) => step));

@@ -26,7 +26,6 @@ import { SCRIPTED_HOST } from './scripted-worker.js';
 
 type Task = StepName | Undo;
 
-const UNDOS: readonly Undo[] = ['discard_container', 'observe_container', 'discard_git'];
 export const KINDS = Object.keys(OPERATION_PLANS) as OperationKind[];
 export const stepsOf = (kind: OperationKind): StepName[] => planOperation(kind, {}).map(({ step }) => step);
 
@@ -94,7 +93,7 @@ export class ScriptedRuns {
   }
 
   get activities(): Partial<Script> {
-    const tasks = [...new Set([...KINDS.flatMap(stepsAndMore), ...UNDOS])];
+    const tasks = [...new Set(KINDS.flatMap(tasksOf))];
     const steps = tasks.map((task) => [
       activityOf(task),
       async ({ operationId: id }: OperationInput) => this.of(id).call(task, task),
@@ -125,7 +124,8 @@ export class ScriptedRuns {
   }
 }
 
-const stepsAndMore = (kind: OperationKind): StepName[] => OPERATION_PLANS[kind].map(({ step }) => step);
+const tasksOf = (kind: OperationKind): Task[] =>
+  OPERATION_PLANS[kind].flatMap(({ step, undo }) => (undo === null ? [step] : [step, undo]));
 
 /** `hold_queue` is done by `holdQueue`. */
 function activityOf(task: Task): string {

@@ -11,6 +11,7 @@ import {
   PostgresOperationStore,
   PostgresSandboxStore,
   PostgresSegmentStore,
+  PostgresSnapshotStore,
   PostgresWakeReceiver,
   PostgresWakeSender,
   SealingKeys,
@@ -57,6 +58,7 @@ export async function openAdapters(config: Config, log: Logger): Promise<OpenAda
     ports: {
       sandboxes: new PostgresSandboxStore(database),
       operations: new PostgresOperationStore(database),
+      snapshots: new PostgresSnapshotStore(database),
       execs,
       bulks: new PostgresBulkStore(database),
       credentials: new PostgresCredentialStore(database, SealingKeys.of(config.credentialKeys)),

@@ -44,6 +44,8 @@ import { SandboxOperationsService } from './sandboxes/sandbox-operations.service
 import { SandboxStarter } from './sandboxes/sandbox-starter.js';
 import { SandboxesController } from './sandboxes/sandboxes.controller.js';
 import { SandboxesService } from './sandboxes/sandboxes.service.js';
+import { SnapshotsController } from './snapshots/snapshots.controller.js';
+import { SnapshotsService } from './snapshots/snapshots.service.js';
 import { EventsGateway } from './socket/events.gateway.js';
 import { SocketSessions } from './socket/socket-sessions.js';
 import { SuperExecController } from './super/super-exec.controller.js';
@@ -68,6 +70,7 @@ export const CONTROLLERS: readonly Type[] = [
   GitController,
   GitLooksController,
   CredentialsController,
+  SnapshotsController,
   HealthController,
   OpenApiController,
 ];
@@ -85,6 +88,7 @@ const SERVICES: readonly Provider[] = [
   BulkLauncher,
   GitService,
   CredentialsService,
+  SnapshotsService,
   InlineOutputReader,
   ExecReader,
   LiveFeeds,
@@ -132,6 +136,7 @@ function providersOf(ports: tokens.ApiPorts, config: tokens.ApiConfig, log: Logg
     { provide: tokens.ROUTES, useValue: routes },
     { provide: tokens.SANDBOX_STORE, useValue: ports.sandboxes },
     { provide: tokens.OPERATION_STORE, useValue: ports.operations },
+    { provide: tokens.SNAPSHOT_STORE, useValue: ports.snapshots },
     { provide: tokens.EXEC_STORE, useValue: ports.execs },
     { provide: tokens.BULK_STORE, useValue: ports.bulks },
     { provide: tokens.CREDENTIAL_STORE, useValue: ports.credentials },

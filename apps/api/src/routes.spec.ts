@@ -16,6 +16,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/sandboxes': { owner: 'u1' },
   'PATCH /v1/sandboxes/:sandboxId': {},
   'POST /v1/sandboxes/:sandboxId/execs': { command: 'true' },
+  'POST /v1/sandboxes/:sandboxId/restore': { snapshotId: UNKNOWN },
+  'POST /v1/sandboxes/:sandboxId/change': { tier: 'small' },
   'POST /api/super/users/:userId/exec': { command: 'true' },
   'POST /v1/sandboxes/:sandboxId/git/clone': { url: 'https://git.test/a.git', path: 'a' },
   'POST /v1/sandboxes/:sandboxId/git/commit': { path: 'a', message: 'm' },
@@ -68,7 +70,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(54);
+    expect(routes.length).toBe(60);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {

@@ -9,6 +9,7 @@ import type {
   OutputSource,
   OutputVerifier,
   SandboxStore,
+  SnapshotStore,
   WakeReceiver,
   WakeSender,
   WorkflowInspector,
@@ -23,6 +24,7 @@ import type { HealthProbe } from './health/health.service.js';
 export interface ApiPorts {
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
+  readonly snapshots: SnapshotStore;
   readonly execs: ExecStore;
   readonly bulks: BulkStore;
   readonly credentials: CredentialStore;
@@ -45,6 +47,7 @@ export const LOGGER = Symbol('Logger');
 export const SANDBOX_STORE = Symbol('SandboxStore');
 export const OPERATION_STORE = Symbol('OperationStore');
 export const BULK_STORE = Symbol('BulkStore');
+export const SNAPSHOT_STORE = Symbol('SnapshotStore');
 export const EXEC_STORE = Symbol('ExecStore');
 export const CREDENTIAL_STORE = Symbol('CredentialStore');
 export const OUTPUT_SOURCE = Symbol('OutputSource');

@@ -6,6 +6,7 @@ import { addExecCommands } from './commands/exec.command.js';
 import { addGitCommands } from './commands/git.command.js';
 import { addOperationCommands } from './commands/operation.command.js';
 import { addSandboxCommands } from './commands/sandbox.command.js';
+import { addSnapshotCommands } from './commands/snapshot.command.js';
 import { Session, type GlobalFlags, type Process } from './commands/session.js';
 import { EXIT_BERTH_FAILED, EXIT_OUTPUT_CLOSED } from './exec/exit-code.js';
 import { CliError } from './terminal/cli-error.js';
@@ -36,6 +37,7 @@ export async function run(argv: readonly string[], process: Process): Promise<nu
   configure(program, process);
   addExecCommands(program, session);
   addSandboxCommands(program, session);
+  addSnapshotCommands(program, session);
   addOperationCommands(program, session);
   addGitCommands(program, session);
   addCredentialCommands(program, session);

@@ -45,6 +45,7 @@ const schema = z.object({
   BERTH_RETENTION_BYTES_MAX: atLeast(1).default(limits.RETENTION_BYTES_PER_OWNER_DEFAULT),
   BERTH_RETENTION_AGE_SECONDS_MAX: atLeast(1).default(limits.RETENTION_AGE_SECONDS_DEFAULT),
   BERTH_RETENTION_AGE_SECONDS_MIN: atLeast(0).default(limits.RETENTION_AGE_SECONDS_MIN_DEFAULT),
+  BERTH_RETENTION_SNAPSHOTS_MAX: atLeast(1).default(limits.SNAPSHOTS_KEPT_DEFAULT),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 

@@ -11,7 +11,7 @@ import {
   SandboxObserver,
 } from '#activities';
 import type { Logger } from 'pino';
-import { hostId as parseHostId, type HostServices } from '#domain';
+import { hostId as parseHostId, type HostServices, type ObjectStore } from '#domain';
 import { DockerEngine } from '#docker';
 import { StreamServer } from '#stream';
 import { V8Buffers } from '#v8';
@@ -35,6 +35,7 @@ export interface HostRole {
 export function createHostRole(
   config: WorkerConfig,
   stores: Stores,
+  objects: ObjectStore,
   runs: TemporalWorkflowRuns,
   log: Logger,
 ): HostRole {
@@ -47,7 +48,7 @@ export function createHostRole(
     baseImage: config.BERTH_BASE_IMAGE,
     ...(config.BERTH_CONTAINER_RUNTIME ? { runtime: config.BERTH_CONTAINER_RUNTIME } : {}),
   });
-  const { sandboxes, operations, execs, hosts, wake } = stores;
+  const { sandboxes, execs, hosts, wake } = stores;
   const supervisor = new ExecSupervisor(
     { execs, sandboxes, engine, signaller: runs, buffers: new V8Buffers(HEAP_GROWTH_PERCENT), log },
     hostId,
@@ -67,7 +68,7 @@ export function createHostRole(
   const health = new HealthWatch({ sandboxes, engine, wake, log }, hostId);
   return {
     activities: {
-      ...createHostActivities({ sandboxes, operations, execs, engine, supervisor, wake, log }, hostId),
+      ...createHostActivities({ ...stores, objects, engine, supervisor, log }, hostId),
       ...createGitActivities({ ...stores, engine, log, settings: gitSettingsOf(config) }),
     },
     execActivities: createExecActivities({ execs, supervisor }, hostId),

@@ -7,6 +7,7 @@ import { createControlRole } from './control-role.js';
 import { serveHealth } from './health.js';
 import { createHostRole } from './host-role.js';
 import { createLog, temporalLogger } from './log.js';
+import { createObjectStore } from './objects.js';
 import { connectDatabase } from './persistence.js';
 import { createStores } from './stores.js';
 import { connectTemporal, createWorkers } from './workers.js';
@@ -31,9 +32,10 @@ async function run(config: WorkerConfig): Promise<void> {
     namespace: config.TEMPORAL_NAMESPACE,
   });
   const runs = new TemporalWorkflowRuns(temporal);
+  const objects = createObjectStore(config);
   const roles = new Set(config.BERTH_WORKER_ROLES);
-  const control = roles.has('control') ? createControlRole(config, stores, runs, log) : undefined;
-  const host = roles.has('host') ? createHostRole(config, stores, runs, log) : undefined;
+  const control = roles.has('control') ? createControlRole(config, stores, objects, runs, log) : undefined;
+  const host = roles.has('host') ? createHostRole(config, stores, objects, runs, log) : undefined;
   await host?.start();
 
   const connection = await connectTemporal(config.TEMPORAL_ADDRESS, log);
@@ -54,7 +56,7 @@ async function run(config: WorkerConfig): Promise<void> {
   await host?.stop();
   await running;
   await stores.wake.flush();
-  control?.close();
+  objects.close();
   await Promise.allSettled([connection.close(), temporal.close(), database.close()]);
 }
 

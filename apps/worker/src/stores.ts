@@ -10,6 +10,7 @@ import {
   PostgresSealingStore,
   PostgresSearchStore,
   PostgresSegmentStore,
+  PostgresSnapshotStore,
   PostgresSweepStore,
   PostgresWakeSender,
   type Database,
@@ -31,6 +32,7 @@ export function createStores(database: Database, keys: SealingKeys, log: Logger)
     sealing: new PostgresSealingStore(database),
     search: new PostgresSearchStore(database),
     retention: new PostgresRetentionStore(database),
+    snapshots: new PostgresSnapshotStore(database),
     sweeps: new PostgresSweepStore(database),
     wake,
   };

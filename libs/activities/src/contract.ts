@@ -59,6 +59,14 @@ export interface HostActivities {
   drainExecs(input: StepInput): Promise<void>;
   removeContainers(input: StepInput): Promise<void>;
   removeStorage(input: StepInput): Promise<void>;
+  /** Stores the workspace and reads it back; then the snapshot is ready. */
+  writeSnapshot(input: StepInput): Promise<void>;
+  /** Makes a workspace of the snapshot, beside the one that the sandbox has. */
+  unpackSnapshot(input: StepInput): Promise<void>;
+  /** Undoes a restore: the sandbox has the workspace that it had, and the other one goes. */
+  revertWorkspace(input: StepInput): Promise<void>;
+  /** Brings a sandbox up that was ended by an operation which is given up. */
+  runAgain(input: StepInput): Promise<void>;
   /** Undoes the making of a container: of the operation's generation, and only if it was this operation that raised it. */
   discardContainer(input: StepInput): Promise<void>;
   /** Undoes a hold: writes what the engine shows, and lets the queue go on where the sandbox runs. */
@@ -92,6 +100,15 @@ export interface ControlActivities {
   awaitExecs(input: StepInput & { untilMs: number }): Promise<void>;
   /** Ends what waits in the queue of a sandbox that is being deleted: it never ran. */
   withdrawExecs(input: StepInput): Promise<void>;
+  /** From here on the sandbox has the workspace that was unpacked for it. */
+  switchWorkspace(input: StepInput): Promise<void>;
+  /** From here on the sandbox has the image and the tier that were asked for. */
+  applyChange(input: StepInput): Promise<void>;
+  revertChange(input: StepInput): Promise<void>;
+  /** Removes a snapshot that is not ready. */
+  discardSnapshot(input: StepInput): Promise<void>;
+  /** Of an operation that leaves the sandbox as it is. Ends the operation as `succeeded`, like the next three. */
+  recordDone(input: StepInput): Promise<void>;
   /** The last steps. Each ends the operation as `succeeded`. */
   openQueue(input: StepInput): Promise<void>;
   recordStopped(input: StepInput): Promise<void>;
@@ -172,6 +189,8 @@ export interface RetentionResult {
   /** Where the next pass goes on; null: from the beginning. */
   readonly next: OwnerOfOutput | null;
   readonly expired: number;
+  /** Absent in results from before there were any. */
+  readonly snapshots?: number;
   readonly erased: number;
   readonly removed: number;
   readonly stoppedBy: ErrorCode | null;

@@ -4,9 +4,13 @@ import {
   LIFECYCLE_KINDS,
   operationId,
   planOperation,
+  snapshotId,
+  undosOf,
   type Operation,
+  type OperationOptions,
   type Park,
   type StepName,
+  type Undo,
 } from '#domain';
 import { LifecycleWorld } from '../../../test/fakes/lifecycle-world.js';
 import type { EngineCall } from '../../../test/fakes/memory-engine.js';
@@ -21,9 +25,22 @@ beforeEach(async () => {
 type LifecycleKind = (typeof LIFECYCLE_KINDS)[number];
 
 const stepsOf = (kind: LifecycleKind): StepName[] => planOperation(kind, {}).map(({ step }) => step);
+const EVERY_UNDO: readonly Undo[] = [
+  ...new Set(LIFECYCLE_KINDS.flatMap((kind) => undosOf(planOperation(kind, {}), stepsOf(kind).length))),
+];
+
+/** What a request of this kind must say, with what it needs. */
+async function optionsOf(kind: LifecycleKind): Promise<OperationOptions> {
+  if (kind === 'change') return { tier: 'large', image: 'another' };
+  if (kind !== 'restore') return {};
+  const [known] = life.world.snapshots.rows.keys();
+  if (known !== undefined) return { snapshotId: known };
+  const { result } = await run('snapshot');
+  return { snapshotId: snapshotId(String(result?.['snapshotId'])) };
+}
 
 async function run(kind: LifecycleKind, times = 1): Promise<Operation> {
-  const operation = await life.request(kind);
+  const operation = await life.request(kind, await optionsOf(kind));
   for (const step of stepsOf(kind)) {
     for (let time = 1; time <= times; time++) await life.attempt(step, operation);
   }
@@ -38,6 +55,9 @@ const AFTER: Record<
   stop: { state: 'stopped', containers: 1, volumes: 1, generation: 1 },
   restart: { state: 'running', containers: 1, volumes: 1, generation: 2 },
   delete: { state: 'deleted', containers: 0, volumes: 0, generation: 1 },
+  snapshot: { state: 'running', containers: 1, volumes: 1, generation: 1 },
+  restore: { state: 'running', containers: 1, volumes: 1, generation: 2 },
+  change: { state: 'running', containers: 1, volumes: 1, generation: 2 },
 };
 
 function expectAfter(kind: LifecycleKind): void {
@@ -66,11 +86,17 @@ describe('the steps of an operation', () => {
     ['start', 'start_container', 'startContainer'],
     ['start', 'await_runner', 'connect'],
     ['restart', 'stop_container', 'stopContainer'],
+    ['snapshot', 'write_snapshot', 'readWorkspace'],
+    ['restore', 'unpack_snapshot', 'unpackWorkspace'],
+    ['restore', 'stop_container', 'stopContainer'],
+    ['restore', 'create_container', 'createContainer'],
+    ['change', 'prepare_storage', 'prepareStorage'],
+    ['change', 'create_container', 'createContainer'],
     ['delete', 'remove_containers', 'removeContainers'],
     ['delete', 'remove_storage', 'removeStorage'],
   ] as const)('of kind %s: %s goes on where an answer was lost', async (kind, failing, call) => {
     if (kind !== 'start') await run('start');
-    const operation = await life.request(kind);
+    const operation = await life.request(kind, await optionsOf(kind));
     for (const step of stepsOf(kind)) {
       if (step === failing) {
         life.engine.failsNext(call as EngineCall);
@@ -86,11 +112,10 @@ describe('the steps of an operation', () => {
 
   it.each(LIFECYCLE_KINDS)('of kind %s touch nothing once the operation has ended', async (kind) => {
     if (kind !== 'start') await run('start');
-    const operation = await life.request(kind);
+    const operation = await life.request(kind, await optionsOf(kind));
     await life.world.operations.move(operation.id, ['pending'], 'canceled');
     const before = [life.sandbox, life.engine.calls.length];
-    const undos = ['discard_container', 'observe_container'] as const;
-    for (const task of [...stepsOf(kind), ...undos]) {
+    for (const task of [...stepsOf(kind), ...EVERY_UNDO]) {
       await expect(life.attempt(task, operation)).rejects.toMatchObject({ type: 'invalid_state' });
     }
     expect([life.sandbox, life.engine.calls.length]).toEqual(before);
@@ -115,17 +140,17 @@ describe('the steps of an operation', () => {
   });
 });
 
-describe('the undoing of an operation', () => {
-  async function begun(kind: LifecycleKind, last: StepName): Promise<Operation> {
-    const operation = await life.request(kind);
-    for (const step of stepsOf(kind)) {
-      await life.attempt(step, operation);
-      if (step === last) break;
-    }
-    return operation;
+async function begun(kind: LifecycleKind, last: StepName): Promise<Operation> {
+  const operation = await life.request(kind, await optionsOf(kind));
+  for (const step of stepsOf(kind)) {
+    await life.attempt(step, operation);
+    if (step === last) break;
   }
+  return operation;
+}
 
-  async function undone(operation: Operation, ...undos: ('discard_container' | 'observe_container')[]) {
+describe('the undoing of an operation', () => {
+  async function undone(operation: Operation, ...undos: Undo[]) {
     for (const undo of undos) for (let time = 1; time <= 2; time++) await life.attempt(undo, operation);
     return life.sandbox;
   }
@@ -197,6 +222,127 @@ describe('a start that nobody asked for', () => {
     life.engine.containers.clear();
     await life.reconcile();
     expect(life.sandbox).toMatchObject({ observedState: 'missing', restartDue: { cause: 'failed' } });
+  });
+});
+
+describe('a snapshot and what becomes of it', () => {
+  it('is ready with what it holds, is not written again, and is the same when it is restored', async () => {
+    await run('start');
+    const { result } = await run('snapshot', 2);
+    const [snapshot] = [...life.world.snapshots.rows.values()];
+    expect(snapshot).toMatchObject({ state: 'ready', parts: 1, summary: { entries: 1 } });
+    expect(result).toMatchObject({ snapshotId: snapshot?.id, entries: 1 });
+    expect(life.engine.calls.filter((call) => call === 'readWorkspace')).toHaveLength(1);
+    expect(life.objects.objects.size).toBe(2);
+    expect(life.world.snapshots.announced.size).toBe(0);
+  });
+
+  it('is not restored where an object has other bytes', async () => {
+    await run('start');
+    await run('snapshot');
+    const [key] = [...life.objects.objects.keys()];
+    life.objects.objects.set(String(key), Buffer.from('other'));
+    const operation = await life.request('restore', await optionsOf('restore'));
+    await expect(life.attempt('unpack_snapshot', operation)).rejects.toMatchObject({
+      type: 'archive_refused',
+      nonRetryable: true,
+    });
+    expect(life.sandbox.workspaceId).toBeNull();
+  });
+
+  it('that is not ready goes when its run is given up, and a ready one stays', async () => {
+    await run('start');
+    const operation = await life.request('snapshot');
+    life.engine.failsNext('readWorkspace');
+    await expect(life.attempt('write_snapshot', operation)).rejects.toMatchObject({
+      type: 'container_failed',
+    });
+    for (let time = 1; time <= 2; time++) await life.attempt('discard_snapshot', operation);
+    expect(life.world.snapshots.rows.size).toBe(0);
+    await life.attempt('write_snapshot', operation);
+    await life.attempt('discard_snapshot', operation);
+    expect(life.world.snapshots.rows.size).toBe(1);
+  });
+
+  it('is taken before a restart where the sandbox says so, unless the request says otherwise', async () => {
+    await run('start');
+    life.world.sandboxes.change(life.sandboxId, { snapshotOnRestart: true });
+    const { options, id } = await life.request('restart');
+    expect(options).toEqual({ snapshot: true });
+    await life.world.operations.move(id, ['pending'], 'canceled');
+    expect((await life.request('restart', { snapshot: false })).options).toEqual({ snapshot: false });
+  });
+});
+
+describe('a restore or a change', () => {
+  it.each(['restore', 'change'] as const)(
+    'that is undone after %s leaves all as it was, running',
+    async (kind) => {
+      await run('start');
+      const before = life.sandbox;
+      const workspaces = [...life.engine.workspaces];
+      for (const last of stepsOf(kind).slice(0, -1)) {
+        const operation = await begun(kind, last);
+        const plan = planOperation(kind, operation.options);
+        const undos = undosOf(plan, stepsOf(kind).indexOf(last) + 1);
+        for (const undo of undos) for (let time = 1; time <= 2; time++) await life.attempt(undo, operation);
+        await life.world.operations.move(operation.id, ['running'], 'canceled');
+        const { image, tier, workspaceId, observedState, desiredState } = life.sandbox;
+        expect([last, { image, tier, workspaceId }]).toEqual([
+          last,
+          { image: before.image, tier: before.tier, workspaceId: before.workspaceId },
+        ]);
+        expect([last, observedState, desiredState]).toEqual([last, 'running', 'running']);
+        expect([...life.engine.workspaces]).toEqual(workspaces);
+        const [container] = [...life.engine.containers.values()];
+        expect(container).toMatchObject({ image: before.image, state: 'running', workspaceId: null });
+      }
+    },
+  );
+
+  it('of a stopped sandbox leaves it stopped, with what the next start needs', async () => {
+    await run('start');
+    const options = { ...(await optionsOf('restore')) };
+    await run('stop');
+    for (const [kind, asked] of [
+      ['restore', options],
+      ['change', { tier: 'large' }],
+    ] as const) {
+      const operation = await life.request(kind, asked);
+      for (const { step } of planOperation(kind, operation.options)) await life.attempt(step, operation);
+      expect(life.sandbox).toMatchObject({ observedState: 'stopped', desiredState: 'stopped' });
+    }
+    await run('start');
+    const [container] = [...life.engine.containers.values()];
+    expect(container).toMatchObject({ workspaceId: life.sandbox.workspaceId, state: 'running' });
+    expect(life.sandbox).toMatchObject({ tier: 'large' });
+  });
+
+  it('leaves the workspace that was replaced to the next reconcile, and only that', async () => {
+    await run('start');
+    await run('restore');
+    expect(life.engine.workspaces.size).toBe(2);
+    expect(await life.reconcile()).toMatchObject({ removed: 1 });
+    expect([...life.engine.workspaces]).toEqual([`${life.sandboxId}:${life.sandbox.workspaceId}`]);
+    expect(await life.reconcile()).toMatchObject({ removed: 0 });
+  });
+});
+
+describe('a workspace that is gone', () => {
+  it('is not made again in silence, but with the word of a person', async () => {
+    await run('start');
+    await run('stop');
+    life.engine.workspaces.clear();
+    const operation = await life.request('start');
+    await expect(life.attempt('prepare_storage', operation)).rejects.toMatchObject({
+      type: 'workspace_missing',
+      nonRetryable: true,
+    });
+    expect(life.engine.workspaces.size).toBe(0);
+    await life.world.sandboxes.correctByOperation(life.sandboxId, operation.id, { workspace: 'empty' });
+    for (const step of stepsOf('start')) await life.attempt(step, operation);
+    expect(life.engine.workspaces.size).toBe(1);
+    expect(life.sandbox).toMatchObject({ observedState: 'running', workspaceMade: true });
   });
 });
 

@@ -5,6 +5,8 @@ import { ResourceNames } from './names.js';
 const SPEC: ContainerSpec = {
   sandboxId: sandboxId('0199aaaa-bbbb-7ccc-8ddd-eeeeffff0001'),
   generation: 2,
+  workspaceId: null,
+  mayMakeWorkspace: false,
   tenantId: tenantId('acme'),
   ownerId: ownerId('u1'),
   hostId: hostId('local'),

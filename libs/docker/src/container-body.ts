@@ -28,8 +28,8 @@ const NANO_PER_MILLI_CPU = 1_000_000;
 /** Longer than the 8 s in which the runner ends its execs and writes their records. */
 export const STOP_TIMEOUT_SECONDS = 10;
 
-const DRAIN_MEMORY_BYTES = 256 * 1_024 * 1_024;
-const DRAIN_PIDS_MAX = 64;
+const SHORT_LIVED_MEMORY_BYTES = 256 * 1_024 * 1_024;
+const SHORT_LIVED_PIDS_MAX = 64;
 
 /** What the runner says about itself; output of commands never goes there. */
 const LOGS = { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '1' } };
@@ -77,7 +77,7 @@ export function sandboxContainerBody(
       NetworkMode: names.network,
       ReadonlyRootfs: false,
       Mounts: [
-        volumeMount(names.workspace(sandboxId), WORKSPACE_DIRECTORY, 'writable', labels),
+        volumeMount(names.workspace(spec), WORKSPACE_DIRECTORY, 'writable', labels),
         volumeMount(names.spool(sandboxId), SPOOL_DIRECTORY, 'writable', labels),
         volumeMount(runnerVolume, RUNNER_DIRECTORY, 'read-only', { [LABEL.instance]: names.instanceId }),
       ],
@@ -93,13 +93,75 @@ export function drainContainerBody(
   { names, runnerVolume }: Pick<ContainerSurroundings, 'names' | 'runnerVolume'>,
 ): Docker.ContainerCreateOptions {
   const labels = { [LABEL.instance]: names.instanceId, [LABEL.sandbox]: sandboxId };
+  return shortLivedBody(image, {
+    entrypoint: [RUNNER_PATH, 'drain', SPOOL_DIRECTORY],
+    labels: { ...labels, [LABEL.drain]: '1' },
+    // Root in a sandbox may have given its spool to anybody; reading it must still work.
+    capabilities: ['DAC_OVERRIDE'],
+    mounts: [
+      volumeMount(names.spool(sandboxId), SPOOL_DIRECTORY, 'read-only', labels),
+      volumeMount(runnerVolume, RUNNER_DIRECTORY, 'read-only', { [LABEL.instance]: names.instanceId }),
+    ],
+  });
+}
+
+/** What a container may that reads every file of a workspace, or makes them with their owners and modes. */
+const ARCHIVE_CAPABILITIES = {
+  write: ['DAC_OVERRIDE'],
+  extract: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID'],
+} as const;
+
+/** The request for a container that reads a workspace, or fills a new one, and can do nothing else. */
+export function archiveContainerBody(
+  sandboxId: SandboxId,
+  task: keyof typeof ARCHIVE_CAPABILITIES,
+  expected: unknown,
+  {
+    names,
+    runnerVolume,
+    image,
+    volume,
+  }: Pick<ContainerSurroundings, 'names' | 'runnerVolume'> & {
+    readonly image: string;
+    readonly volume: string;
+  },
+): Docker.ContainerCreateOptions {
+  const labels = { [LABEL.instance]: names.instanceId, [LABEL.sandbox]: sandboxId };
+  const access = task === 'write' ? 'read-only' : 'writable';
+  return shortLivedBody(image, {
+    entrypoint: [RUNNER_PATH, 'archive', task, WORKSPACE_DIRECTORY, JSON.stringify(expected)],
+    labels: { ...labels, [LABEL.archive]: '1' },
+    capabilities: [...ARCHIVE_CAPABILITIES[task]],
+    mounts: [
+      // What the image has there is no part of a snapshot.
+      { ...volumeMount(volume, WORKSPACE_DIRECTORY, access, labels), VolumeOptions: NO_COPY },
+      volumeMount(runnerVolume, RUNNER_DIRECTORY, 'read-only', { [LABEL.instance]: names.instanceId }),
+    ],
+  });
+}
+
+/** No network, nothing to write to but what is mounted so, and gone when nobody is attached to it any more. */
+function shortLivedBody(
+  image: string,
+  {
+    entrypoint,
+    labels,
+    capabilities,
+    mounts,
+  }: {
+    readonly entrypoint: string[];
+    readonly labels: Labels;
+    readonly capabilities: string[];
+    readonly mounts: Docker.MountSettings[];
+  },
+): Docker.ContainerCreateOptions {
   return {
     Image: image,
     User: '0:0',
     WorkingDir: '/',
-    Entrypoint: [RUNNER_PATH, 'drain', SPOOL_DIRECTORY],
+    Entrypoint: entrypoint,
     Cmd: [],
-    Labels: { ...labels, [LABEL.drain]: '1' },
+    Labels: labels,
     Healthcheck: { Test: ['NONE'] },
     AttachStdin: true,
     AttachStdout: true,
@@ -109,19 +171,15 @@ export function drainContainerBody(
     StdinOnce: true,
     Tty: false,
     HostConfig: {
-      // Root in a sandbox may have given its spool to anybody; reading it must still work.
-      ...hardening(['DAC_OVERRIDE']),
+      ...hardening(capabilities),
       LogConfig: { Type: 'none', Config: {} },
       AutoRemove: true,
-      PidsLimit: DRAIN_PIDS_MAX,
-      Memory: DRAIN_MEMORY_BYTES,
-      MemorySwap: DRAIN_MEMORY_BYTES,
+      PidsLimit: SHORT_LIVED_PIDS_MAX,
+      Memory: SHORT_LIVED_MEMORY_BYTES,
+      MemorySwap: SHORT_LIVED_MEMORY_BYTES,
       NetworkMode: 'none',
       ReadonlyRootfs: true,
-      Mounts: [
-        volumeMount(names.spool(sandboxId), SPOOL_DIRECTORY, 'read-only', labels),
-        volumeMount(runnerVolume, RUNNER_DIRECTORY, 'read-only', { [LABEL.instance]: names.instanceId }),
-      ],
+      Mounts: mounts,
     },
   };
 }
@@ -151,6 +209,7 @@ export function volumeMount(
 }
 
 type VolumeOptions = NonNullable<Docker.MountSettings['VolumeOptions']>;
+const NO_COPY = { NoCopy: true } as VolumeOptions;
 
 function sandboxLabels(names: ResourceNames, hostId: string, spec: ContainerSpec): Record<string, string> {
   return {

@@ -140,7 +140,7 @@ describe('a sandbox in the engine', () => {
 
   it('keeps a volume of its name that is not its own, or that somebody uses, when it is deleted', async () => {
     const spec = testing.spec(SHELL_LESS_IMAGE);
-    const name = testing.names.workspace(spec.sandboxId);
+    const name = testing.names.workspace(spec);
     await testing.docker.createVolume({ Name: name });
     await expect(engine.removeStorage(spec.sandboxId)).rejects.toMatchObject({ code: 'container_failed' });
     await testing.docker.getVolume(name).remove();
@@ -208,7 +208,7 @@ describe('what is not ours', () => {
 
   it('keeps a volume that has the name of a workspace', async () => {
     const spec = testing.spec(SHELL_LESS_IMAGE);
-    const name = testing.names.workspace(spec.sandboxId);
+    const name = testing.names.workspace(spec);
     await testing.docker.createVolume({ Name: name });
     try {
       await expect(engine.prepareStorage(spec)).rejects.toMatchObject({ code: 'container_failed' });
@@ -281,7 +281,9 @@ describe('the spool of a dead sandbox', () => {
 
   async function drainsOf({ sandboxId }: ContainerSpec): Promise<unknown[]> {
     const containers = await testing.containers();
-    return containers.filter(({ Names }) => Names[0]?.startsWith(`/${testing.names.drain(sandboxId, '')}`));
+    return containers.filter(({ Names }) =>
+      Names[0]?.startsWith(`/${testing.names.shortLived('drain', sandboxId, '')}`),
+    );
   }
 });
 

@@ -2,6 +2,7 @@ import {
   DomainError,
   isDomainError,
   type CheckOutcome,
+  type ArchiveSummary,
   type ContainerEngine,
   type ContainerSpec,
   type ContainerView,
@@ -11,7 +12,10 @@ import {
   type SandboxId,
   type SandboxRef,
   type SurveyedContainer,
+  type WorkspaceArchive,
+  type WorkspaceRef,
 } from '#domain';
+import { Archives, type ArchiveSurroundings } from './archives.js';
 import { ChannelPool } from './channel-pool.js';
 import { openRunnerChannel } from './channel/index.js';
 import { sandboxContainerBody } from './container-body.js';
@@ -20,6 +24,7 @@ import { Containers } from './containers.js';
 import { Drains } from './drains.js';
 import { EngineClient } from './engine-client.js';
 import { HealthChecks } from './health-checks.js';
+import { statusOf } from './engine-errors.js';
 import { Images } from './images.js';
 import { ResourceNames } from './names.js';
 import { RunnerVolume } from './runner-volume.js';
@@ -54,6 +59,7 @@ export class DockerEngine implements ContainerEngine {
   private readonly events: ContainerEvents;
   private readonly drains: Drains;
   private readonly checks: HealthChecks;
+  private readonly archives: Archives;
   private readonly channels = new ChannelPool(CHANNEL_IDLE_MS);
   private readonly drainChannels = new ChannelPool(DRAIN_IDLE_MS);
 
@@ -67,6 +73,7 @@ export class DockerEngine implements ContainerEngine {
     this.events = new ContainerEvents(this.engine, this.names, this.containers);
     this.drains = new Drains(this.engine, this.names);
     this.checks = new HealthChecks(this.engine);
+    this.archives = new Archives(this.engine, this.names);
   }
 
   async prepareStorage(spec: ContainerSpec): Promise<void> {
@@ -88,7 +95,9 @@ export class DockerEngine implements ContainerEngine {
       cpus,
       runtime: this.config.runtime,
     });
+    if (spec.mayMakeWorkspace) await this.storage.ensureWorkspace(spec, spec);
     const containerId = await this.containers.createOrAdopt(spec, body);
+    await this.requireSameWorkspace(spec);
     await this.containers.removeUpTo({ ...spec, generation: spec.generation - 1 });
     return { containerId };
   }
@@ -114,7 +123,48 @@ export class DockerEngine implements ContainerEngine {
 
   async removeStorage(sandboxId: SandboxId): Promise<void> {
     await this.drains.removeAll(sandboxId);
+    await this.archives.removeAll(sandboxId);
     await this.storage.removeSandboxVolumes(sandboxId);
+  }
+
+  async readWorkspace(
+    workspace: WorkspaceRef,
+    image: string,
+    signal: AbortSignal,
+  ): Promise<WorkspaceArchive> {
+    const volume = await this.storage.requireWorkspace(workspace);
+    return await this.archives.read(workspace, await this.surroundings(image, volume), signal);
+  }
+
+  async unpackWorkspace(
+    workspace: WorkspaceRef,
+    spec: Pick<ContainerSpec, 'tenantId' | 'ownerId' | 'image'>,
+    archive: { readonly bytes: AsyncIterable<Uint8Array>; readonly summary: ArchiveSummary },
+    signal: AbortSignal,
+  ): Promise<void> {
+    // Whatever an earlier attempt has left there ends first, so that no two write at once.
+    await this.archives.removeAll(workspace.sandboxId);
+    await this.storage.removeWorkspace(workspace);
+    const volume = await this.storage.ensureWorkspace(workspace, spec);
+    await this.archives.unpack(workspace, await this.surroundings(spec.image, volume), archive, signal);
+  }
+
+  async listWorkspaces(): Promise<WorkspaceRef[]> {
+    return await this.storage.listWorkspaces();
+  }
+
+  async removeWorkspaces(workspaces: readonly WorkspaceRef[]): Promise<number> {
+    let removed = 0;
+    for (const workspace of workspaces) {
+      try {
+        await this.storage.removeWorkspace(workspace);
+        removed += 1;
+      } catch (error) {
+        // A container uses it still.
+        if (statusOf(error) !== 409) throw error;
+      }
+    }
+    return removed;
   }
 
   async inspect(sandbox: SandboxRef): Promise<ContainerView> {
@@ -137,7 +187,7 @@ export class DockerEngine implements ContainerEngine {
   async drain(sandbox: SandboxRef, image: string): Promise<RunnerConnection> {
     return await this.drainChannels.lease(keyOf(sandbox), async () => {
       await this.storage.requireSpool(sandbox.sandboxId);
-      const present = await this.imageForDrain(image);
+      const present = await this.imageForReading(image);
       const runnerVolume = await this.runnerVolume.ensure(present);
       return await this.drains.open(sandbox.sandboxId, present, runnerVolume);
     });
@@ -195,7 +245,24 @@ export class DockerEngine implements ContainerEngine {
     }
   }
 
-  private async imageForDrain(image: string): Promise<string> {
+  /** A container for which the engine had to make the workspace anew must not come to life. */
+  private async requireSameWorkspace(spec: ContainerSpec): Promise<void> {
+    try {
+      await this.storage.requireWorkspace(spec);
+    } catch (error) {
+      if (!isDomainError(error, 'workspace_missing')) throw error;
+      await this.containers.removeUpTo(spec);
+      await this.storage.removeWorkspace(spec);
+      throw error;
+    }
+  }
+
+  private async surroundings(image: string, volume: string): Promise<ArchiveSurroundings> {
+    const present = await this.imageForReading(image);
+    return { image: present, runnerVolume: await this.runnerVolume.ensure(present), volume };
+  }
+
+  private async imageForReading(image: string): Promise<string> {
     try {
       return (await this.images.find(image)).id;
     } catch (error) {

@@ -17,8 +17,8 @@ describe('the names in an engine', () => {
     const all = [
       names.container(REF),
       names.container({ ...REF, generation: 4 }),
-      names.drain(SANDBOX, 'a'),
-      names.workspace(SANDBOX),
+      names.shortLived('drain', SANDBOX, 'a'),
+      names.workspace({ sandboxId: SANDBOX, workspaceId: null }),
       names.spool(SANDBOX),
       names.runnerVolume('ab'.repeat(32)),
       names.runnerFiller('ab'.repeat(32)),

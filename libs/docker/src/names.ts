@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { SandboxId, SandboxRef } from '#domain';
+import type { SandboxId, SandboxRef, WorkspaceRef } from '#domain';
 
 const INSTANCE_LENGTH_MAX = 12;
 const HASH_LENGTH = 12;
@@ -17,6 +17,10 @@ export const LABEL = {
   kind: 'berth.kind',
   /** On the short-lived container that reads the spool of a dead one. */
   drain: 'berth.drain',
+  /** On the short-lived container that reads or fills a workspace. */
+  archive: 'berth.archive',
+  /** On a workspace: the restore that made it; absent on the one that a sandbox begins with. */
+  workspace: 'berth.workspace',
 } as const;
 
 export type Labels = Readonly<Record<string, string>>;
@@ -34,12 +38,13 @@ export class ResourceNames {
     return `${this.prefix}-${sandboxId}-g${generation}`;
   }
 
-  drain(sandboxId: SandboxId, nonce: string): string {
-    return `${this.prefix}-drain-${sandboxId}-${nonce}`;
+  shortLived(purpose: string, sandboxId: SandboxId, nonce: string): string {
+    return `${this.prefix}-${purpose}-${sandboxId}-${nonce}`;
   }
 
-  workspace(sandboxId: SandboxId): string {
-    return `${this.prefix}-ws-${sandboxId}`;
+  workspace({ sandboxId, workspaceId }: WorkspaceRef): string {
+    const first = `${this.prefix}-ws-${sandboxId}`;
+    return workspaceId === null ? first : `${first}-${workspaceId}`;
   }
 
   spool(sandboxId: SandboxId): string {

@@ -1,8 +1,16 @@
-import { DomainError, type ContainerSpec, type SandboxId } from '#domain';
+import {
+  DomainError,
+  parseOperationId,
+  parseSandboxId,
+  type ContainerSpec,
+  type SandboxId,
+  type WorkspaceRef,
+} from '#domain';
 import type { EngineClient } from './engine-client.js';
 import { statusOf } from './engine-errors.js';
 import { LABEL, type Labels, type ResourceNames } from './names.js';
 
+const WORKSPACE_KIND = 'workspace';
 const NO_TALK_BETWEEN_CONTAINERS = { 'com.docker.network.bridge.enable_icc': 'false' };
 
 /** The volumes of a sandbox and the network of the instance. Only a sandbox that is deleted loses its own. */
@@ -14,11 +22,67 @@ export class Storage {
     private readonly names: ResourceNames,
   ) {}
 
-  async ensureSandboxVolumes({ sandboxId, tenantId, ownerId }: ContainerSpec): Promise<void> {
-    const labels = { [LABEL.sandbox]: sandboxId, [LABEL.tenant]: tenantId, [LABEL.owner]: ownerId };
-    const { names } = this;
-    await this.ensureVolume(names.workspace(sandboxId), { ...labels, [LABEL.kind]: 'workspace' });
-    await this.ensureVolume(names.spool(sandboxId), { ...labels, [LABEL.kind]: 'spool' });
+  /** Throws `workspace_missing` where the workspace is gone and may not be made. */
+  async ensureSandboxVolumes(spec: ContainerSpec): Promise<void> {
+    if (spec.mayMakeWorkspace) await this.ensureWorkspace(spec, spec);
+    else await this.requireWorkspace(spec);
+    await this.ensureVolume(this.names.spool(spec.sandboxId), {
+      ...labelsOf(spec, spec),
+      [LABEL.kind]: 'spool',
+    });
+  }
+
+  /** The name of the volume. */
+  async ensureWorkspace(workspace: WorkspaceRef, owner: VolumeOwner): Promise<string> {
+    const name = this.names.workspace(workspace);
+    await this.ensureVolume(name, {
+      ...labelsOf(workspace, owner),
+      ...(workspace.workspaceId === null ? {} : { [LABEL.workspace]: workspace.workspaceId }),
+      [LABEL.kind]: WORKSPACE_KIND,
+    });
+    return name;
+  }
+
+  /**
+   * The name of the volume. One that the engine has made in passing, for a container that was to mount it, has not the labels
+   * of one that was made on purpose: what was in it is gone.
+   */
+  async requireWorkspace(workspace: WorkspaceRef): Promise<string> {
+    const name = this.names.workspace(workspace);
+    const labels = await this.inspectVolume(name);
+    if (labels === undefined || (this.names.owns(labels) && labels[LABEL.kind] === undefined)) {
+      throw new DomainError('workspace_missing', 'The workspace of the sandbox is gone.', {
+        detail: `The volume ${name} was there and is not any more.`,
+      });
+    }
+    if (!isWorkspaceOf(labels, workspace.sandboxId, this.names)) throw foreign('volume', name);
+    return name;
+  }
+
+  async removeWorkspace(workspace: WorkspaceRef): Promise<void> {
+    const name = this.names.workspace(workspace);
+    const labels = await this.inspectVolume(name);
+    if (labels === undefined) return;
+    if (!this.names.owns(labels) || labels[LABEL.sandbox] !== workspace.sandboxId)
+      throw foreign('volume', name);
+    await this.removeVolume(name);
+  }
+
+  /** By label, and proved by name. */
+  async listWorkspaces(sandboxId?: SandboxId): Promise<WorkspaceRef[]> {
+    const label = [`${LABEL.instance}=${this.names.instanceId}`, `${LABEL.kind}=${WORKSPACE_KIND}`];
+    if (sandboxId !== undefined) label.push(`${LABEL.sandbox}=${sandboxId}`);
+    const { Volumes } = await this.engine.call('list volumes', (abortSignal) =>
+      this.engine.docker.listVolumes({ filters: JSON.stringify({ label }), abortSignal } as object),
+    );
+    // The engine says null where the types promise a list.
+    return ((Volumes as typeof Volumes | null) ?? []).flatMap(({ Name, Labels }) => {
+      const owner = parseSandboxId(Labels[LABEL.sandbox] ?? '');
+      if (owner === undefined) return [];
+      const workspaceId = parseOperationId(Labels[LABEL.workspace] ?? '') ?? null;
+      const workspace = { sandboxId: owner, workspaceId };
+      return this.names.workspace(workspace) === Name ? [workspace] : [];
+    });
   }
 
   /** Creating a volume that exists gives that volume, whoever made it: so its labels are looked at. */
@@ -35,17 +99,23 @@ export class Storage {
 
   /** Those of one sandbox, by name and label. One that is not there is success; one that is used is not. */
   async removeSandboxVolumes(sandboxId: SandboxId): Promise<void> {
-    for (const name of [this.names.workspace(sandboxId), this.names.spool(sandboxId)]) {
+    const first = this.names.workspace({ sandboxId, workspaceId: null });
+    const later = (await this.listWorkspaces(sandboxId)).map((workspace) => this.names.workspace(workspace));
+    for (const name of new Set([first, ...later, this.names.spool(sandboxId)])) {
       const labels = await this.inspectVolume(name);
       if (labels === undefined) continue;
       if (!this.names.owns(labels) || labels[LABEL.sandbox] !== sandboxId) throw foreign('volume', name);
-      try {
-        await this.engine.call('remove a volume', (abortSignal) =>
-          this.engine.docker.getVolume(name).remove({ abortSignal }),
-        );
-      } catch (error) {
-        if (statusOf(error) !== 404) throw error;
-      }
+      await this.removeVolume(name);
+    }
+  }
+
+  private async removeVolume(name: string): Promise<void> {
+    try {
+      await this.engine.call('remove a volume', (abortSignal) =>
+        this.engine.docker.getVolume(name).remove({ abortSignal }),
+      );
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
     }
   }
 
@@ -124,6 +194,19 @@ export class Storage {
       throw error;
     }
   }
+}
+
+type VolumeOwner = Pick<ContainerSpec, 'tenantId' | 'ownerId'>;
+
+function labelsOf(
+  { sandboxId }: Pick<WorkspaceRef, 'sandboxId'>,
+  { tenantId, ownerId }: VolumeOwner,
+): Labels {
+  return { [LABEL.sandbox]: sandboxId, [LABEL.tenant]: tenantId, [LABEL.owner]: ownerId };
+}
+
+function isWorkspaceOf(labels: Labels, sandboxId: SandboxId, names: ResourceNames): boolean {
+  return names.owns(labels) && labels[LABEL.sandbox] === sandboxId && labels[LABEL.kind] === WORKSPACE_KIND;
 }
 
 /** Something that bears our name and is not ours stays as it is, and people decide. */

@@ -70,6 +70,8 @@ export class TestingEngine {
       generation: 1,
       tenantId: tenantId('acme'),
       ownerId: ownerId('u1'),
+      workspaceId: null,
+      mayMakeWorkspace: true,
       hostId: hostId('test'),
       operationId: operationId(randomUUID()),
       image,

@@ -11,6 +11,8 @@ export type SandboxId = Branded<'SandboxId'>;
 export type ExecId = Branded<'ExecId'>;
 export type OperationId = Branded<'OperationId'>;
 export type BulkId = Branded<'BulkId'>;
+/** A snapshot has the id of the operation that made it. */
+export type SnapshotId = Branded<'SnapshotId'>;
 export type HostId = Branded<'HostId'>;
 export type CredentialId = Branded<'CredentialId'>;
 
@@ -34,6 +36,8 @@ export const parseOperationId = (value: string): OperationId | undefined => uuid
 export const parseBulkId = (value: string): BulkId | undefined => uuidOf<BulkId>(value);
 export const parseCredentialId = (value: string): CredentialId | undefined => uuidOf<CredentialId>(value);
 
+export const parseSnapshotId = (value: string): SnapshotId | undefined => uuidOf<SnapshotId>(value);
+
 export const sandboxId = (value: string): SandboxId => required(parseSandboxId(value), 'sandbox id', value);
 export const execId = (value: string): ExecId => required(parseExecId(value), 'exec id', value);
 export const operationId = (value: string): OperationId =>
@@ -41,6 +45,8 @@ export const operationId = (value: string): OperationId =>
 export const bulkId = (value: string): BulkId => required(parseBulkId(value), 'bulk id', value);
 export const credentialId = (value: string): CredentialId =>
   required(parseCredentialId(value), 'credential id', value);
+export const snapshotId = (value: string): SnapshotId =>
+  required(parseSnapshotId(value), 'snapshot id', value);
 export const tenantId = (value: string): TenantId => required(nameOf<TenantId>(value), 'tenant id', value);
 export const ownerId = (value: string): OwnerId => required(nameOf<OwnerId>(value), 'owner id', value);
 export const hostId = (value: string): HostId => required(nameOf<HostId>(value), 'host id', value);

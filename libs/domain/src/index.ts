@@ -20,10 +20,12 @@ export {
   parseExecId,
   parseOperationId,
   parseSandboxId,
+  parseSnapshotId,
   sandboxId,
+  snapshotId,
   tenantId,
 } from './ids.js';
-export type { BulkId, ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+export type { BulkId, ExecId, HostId, OperationId, OwnerId, SandboxId, SnapshotId, TenantId } from './ids.js';
 export { canMove, isTerminal, liveStates, statesBefore, terminalStates } from './states.js';
 export type { ActionTable, TransitionTable } from './states.js';
 export { EXEC_ACTIONS, EXEC_TRANSITIONS } from './exec.states.js';
@@ -78,6 +80,8 @@ export type {
   OperationOptions,
   OperationOutcome,
   Park,
+  SandboxBefore,
+  StepProgress,
   StepRecord,
   StepState,
   TakenOver,
@@ -90,6 +94,8 @@ export {
   desiredAfter,
   desiredAfterGivingUp,
   optionsFor,
+  settledOptions,
+  touchesSandbox,
 } from './operation.request.js';
 export type { AskedOperation, RequestDecision } from './operation.request.js';
 export {
@@ -175,6 +181,8 @@ export type {
   ContainerView,
   SandboxRef,
   SurveyedContainer,
+  WorkspaceArchive,
+  WorkspaceRef,
 } from './ports/engine.port.js';
 export { OBJECT_PAGE_SIZE_MAX } from './ports/object-store.port.js';
 export type {
@@ -256,3 +264,12 @@ export type {
   HostLink,
   HostServices,
 } from './ports/host-link.port.js';
+export { snapshotManifestKey, snapshotPartKey, snapshotPrefix } from './snapshot/snapshot.js';
+export type {
+  ArchiveSummary,
+  Snapshot,
+  SnapshotManifest,
+  SnapshotPart,
+  SnapshotState,
+} from './snapshot/snapshot.js';
+export type { NewSnapshot, SnapshotPolicy, SnapshotStore } from './snapshot/snapshot-store.port.js';

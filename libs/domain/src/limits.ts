@@ -176,3 +176,19 @@ export const RETENTION_EXECS_PER_STEP_MAX = 200;
 export const RETENTION_EXECS_PER_PASS_MAX = 2_000;
 export const ERASED_CHUNKS_PER_STEP_MAX = 64;
 export const VERIFICATIONS_AT_ONCE_MAX = 2;
+
+/** A snapshot is stored in objects of this size, of which one at a time is in memory. */
+export const SNAPSHOT_PART_BYTES = 8 * MIB;
+/** Content of the files of a workspace together. */
+export const SNAPSHOT_BYTES_MAX = 64 * 1_024 * MIB;
+export const SNAPSHOT_ENTRIES_MAX = 2_000_000;
+/** Above these the size of an archive's headers counts, too: long names and attributes. */
+export const SNAPSHOT_PARTS_MAX = 10_000;
+export const SNAPSHOTS_PER_SANDBOX_MAX = 50;
+export const SNAPSHOTS_KEPT_DEFAULT = 10;
+export const RETENTION_SNAPSHOTS_PER_PASS_MAX = 20;
+/** How often a step that moves bytes says how far it is. */
+export const PROGRESS_MS = SECOND_MS;
+export const ARCHIVE_MS_MAX = 6 * 3_600 * SECOND_MS;
+/** An archive of which no byte moves for so long has stopped. */
+export const ARCHIVE_SILENCE_MS_MAX = 300 * SECOND_MS;

@@ -30,6 +30,11 @@ const CHECK_BY_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
   git_network: 'Whether the sandbox reaches the remote, and whether its certificate is trusted.',
   git_address_refused: 'BERTH_GIT_ALLOWED_NETWORKS of the worker, if the remote is meant to be there.',
   git_busy: 'What else works in the repository: `ps` in the sandbox.',
+  workspace_missing:
+    'Whether the volume can be brought back. Else retry with `{"workspace": "empty"}`, or abort and restore a snapshot.',
+  archive_refused:
+    'The words of the refusal: an archive of Berth is never refused, unless it was changed or grew too large.',
+  quota_exceeded: 'Delete snapshots of the sandbox that nobody needs.',
   internal: 'The log of the worker at the time of the failure.',
 };
 
@@ -58,6 +63,11 @@ const CHECK_BY_STEP: Readonly<Record<StepName, string>> = {
   open_pull_request: 'The words of the forge above, and whether the branch was pushed.',
   record_git: 'Whether Postgres answers.',
   record_deleted: 'Whether Postgres answers.',
+  write_snapshot: 'Whether object storage answers and has room; whether the workspace can be read.',
+  record_done: 'Whether Postgres answers.',
+  unpack_snapshot: 'Whether object storage answers, and whether the host has room for a second workspace.',
+  switch_workspace: 'Whether Postgres answers.',
+  apply_change: 'Whether Postgres answers.',
 };
 
 export function parkAdvice(

@@ -22,6 +22,7 @@ describe('the input of a retry', () => {
       { image: '-v /:/host' },
       { image: 'a b' },
       { tier: 'huge' },
+      { workspace: 'full' },
       { tier: 'constructor' },
       { image: 'a', privileged: 'true' },
       JSON.parse('{"__proto__": "a"}'),
@@ -33,5 +34,7 @@ describe('the input of a retry', () => {
     const steps = OPERATION_PLANS.restart.map(({ step }) => step);
     const correctable = steps.filter((step) => correctionOf(step, { image: 'a' }) !== undefined);
     expect(correctable).toEqual(['prepare_storage', 'create_container']);
+    const remakeable = steps.filter((step) => correctionOf(step, { workspace: 'empty' }) !== undefined);
+    expect(remakeable).toEqual(['prepare_storage', 'create_container', 'start_container', 'await_runner']);
   });
 });

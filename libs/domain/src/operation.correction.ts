@@ -11,17 +11,22 @@ export interface Correction {
   /** For a git operation: what the remote knows it by from now on. */
   readonly credentialId?: CredentialId;
   readonly branch?: string;
+  /** The workspace that is gone is given up, and the sandbox begins with what its image has there. */
+  readonly workspace?: 'empty';
 }
 
 /** An image reference as Docker takes it. It cannot begin with a dash, and it names no scheme. */
 export const IMAGE_PATTERN = /^[a-z0-9][a-zA-Z0-9._:/@-]{0,254}$/;
 
-const CONTAINER: readonly (keyof Correction)[] = ['image', 'tier'];
+const WORKSPACE: readonly (keyof Correction)[] = ['workspace'];
+const CONTAINER: readonly (keyof Correction)[] = ['image', 'tier', ...WORKSPACE];
 
-/** Later steps find the container made, so a correction would have no effect on them. */
+/** Later steps find the container made, so another image or tier would have no effect on them; but they may find its workspace gone. */
 const CORRECTABLE: Readonly<Partial<Record<StepName, readonly (keyof Correction)[]>>> = {
   prepare_storage: CONTAINER,
   create_container: CONTAINER,
+  start_container: WORKSPACE,
+  await_runner: WORKSPACE,
   clone_repository: ['credentialId'],
   push_branch: ['credentialId', 'branch'],
   pull_branch: ['credentialId', 'branch'],
@@ -50,6 +55,8 @@ function isCorrect(name: string, value: unknown): boolean {
       return IMAGE_PATTERN.test(value);
     case 'tier':
       return Object.hasOwn(TIERS, value);
+    case 'workspace':
+      return value === 'empty';
     case 'credentialId':
       return isUuid(value);
     case 'branch':

@@ -2,14 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import {
   ERROR_CODES,
   GIT_KINDS,
-  LIFECYCLE_KINDS,
   OPERATION_KINDS,
   OPERATION_PLANS,
   parkAdvice,
   planOperation,
+  touchesSandbox,
   undosOf,
 } from './index.js';
 
+const BEFORE = { image: 'i', tier: 'small', workspaceId: null } as const;
 const stepsOf = (kind: (typeof OPERATION_KINDS)[number]): string[] =>
   planOperation(kind, {}).map(({ step }) => step);
 
@@ -26,6 +27,30 @@ describe('the plan of an operation', () => {
       expect(steps.indexOf('drain_execs')).toBe(steps.indexOf('stop_container') + 1);
     },
   );
+
+  it.each([
+    ['restore', 'unpack_snapshot'],
+    ['change', 'prepare_storage'],
+  ] as const)('of kind %s ends nothing before it has done what may not be had: %s', (kind, first) => {
+    const steps = stepsOf(kind);
+    expect(steps.indexOf('hold_queue')).toBeGreaterThan(steps.indexOf(first));
+    expect(steps.indexOf('drain_execs')).toBe(steps.indexOf('stop_container') + 1);
+    expect(steps.at(-1)).toBe('open_queue');
+  });
+
+  it.each(['restore', 'change'] as const)('of kind %s leaves a sandbox stopped that was to be', (kind) => {
+    const plan = planOperation(kind, { before: { ...BEFORE, isWanted: false } });
+    const steps = plan.map(({ step }) => step);
+    expect(steps.at(-1)).toBe('record_stopped');
+    expect(steps).not.toContain('create_container');
+    expect(plan.map(({ undo }) => undo)).not.toContain('run_again');
+  });
+
+  it('takes a snapshot before a restart only where that is wanted, and before anything is ended', () => {
+    const steps = planOperation('restart', { snapshot: true }).map(({ step }) => step);
+    expect(steps.indexOf('write_snapshot')).toBe(steps.indexOf('stop_container') - 1);
+    expect(stepsOf('restart')).not.toContain('write_snapshot');
+  });
 
   it('deletes the spool only after it was drained, and the row last', () => {
     expect(stepsOf('delete').slice(-4)).toEqual([
@@ -44,10 +69,33 @@ describe('the plan of an operation', () => {
 });
 
 describe('what is left to undo', () => {
-  it.each(LIFECYCLE_KINDS)('after the first step of a %s ends with a look at the engine', (kind) => {
-    for (let begun = 1; begun <= planOperation(kind, {}).length; begun++) {
-      expect(undosOf(planOperation(kind, {}), begun).at(-1)).toBe('observe_container');
-    }
+  it.each(OPERATION_KINDS.filter(touchesSandbox))(
+    'of a %s ends with a look at the engine from the moment on when something of the sandbox was touched',
+    (kind) => {
+      const plan = planOperation(kind, {});
+      const touched = plan.findIndex(({ undo }) => undo === 'observe_container');
+      expect(touched).toBeLessThanOrEqual(1);
+      for (let begun = touched + 1; begun <= plan.length; begun++) {
+        expect(undosOf(plan, begun).at(-1)).toBe('observe_container');
+      }
+    },
+  );
+
+  it.each([
+    ['restore', 'revert_workspace'],
+    ['change', 'revert_change'],
+  ] as const)('of a %s is its container, then what it was, and then it runs again', (kind, revert) => {
+    const plan = planOperation(kind, {});
+    expect(undosOf(plan, plan.length)).toEqual([
+      'discard_container',
+      revert,
+      'run_again',
+      'observe_container',
+    ]);
+  });
+
+  it('of a snapshot is what has been stored of it', () => {
+    expect(undosOf(planOperation('snapshot', {}), 1)).toEqual(['discard_snapshot']);
   });
 
   it.each(GIT_KINDS)('of a %s is only what it has begun in the sandbox', (kind) => {

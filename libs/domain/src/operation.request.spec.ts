@@ -26,23 +26,88 @@ const held = (kind: OperationKind, state: OperationState, options: OperationOpti
   state,
   options,
 });
+const seen = (observedState: SandboxObservedState) => ({ observedState, image: 'i', tier: 'small' }) as const;
 const asked = (kind: OperationKind, options: OperationOptions = {}) => ({ kind, options });
 
 describe('a request for an operation', () => {
   it('on a sandbox that nothing holds is the whole table', () => {
     const table: Record<SandboxObservedState, Record<LifecycleKind, RequestDecision>> = {
-      none: { start: 'create', stop: 'nothing', restart: 'create', delete: 'create' },
-      starting: { start: 'not_allowed', stop: 'create', restart: 'create', delete: 'create' },
-      running: { start: 'nothing', stop: 'create', restart: 'create', delete: 'create' },
-      degraded: { start: 'not_allowed', stop: 'create', restart: 'create', delete: 'create' },
-      stopping: { start: 'not_allowed', stop: 'create', restart: 'create', delete: 'create' },
-      stopped: { start: 'create', stop: 'nothing', restart: 'create', delete: 'create' },
-      missing: { start: 'create', stop: 'create', restart: 'create', delete: 'create' },
-      deleted: { start: 'deleted', stop: 'deleted', restart: 'deleted', delete: 'nothing' },
+      none: {
+        start: 'create',
+        stop: 'nothing',
+        restart: 'create',
+        delete: 'create',
+        snapshot: 'not_allowed',
+        restore: 'create',
+        change: 'create',
+      },
+      starting: {
+        start: 'not_allowed',
+        stop: 'create',
+        restart: 'create',
+        delete: 'create',
+        snapshot: 'not_allowed',
+        restore: 'create',
+        change: 'create',
+      },
+      running: {
+        start: 'nothing',
+        stop: 'create',
+        restart: 'create',
+        delete: 'create',
+        snapshot: 'create',
+        restore: 'create',
+        change: 'create',
+      },
+      degraded: {
+        start: 'not_allowed',
+        stop: 'create',
+        restart: 'create',
+        delete: 'create',
+        snapshot: 'create',
+        restore: 'create',
+        change: 'create',
+      },
+      stopping: {
+        start: 'not_allowed',
+        stop: 'create',
+        restart: 'create',
+        delete: 'create',
+        snapshot: 'not_allowed',
+        restore: 'create',
+        change: 'create',
+      },
+      stopped: {
+        start: 'create',
+        stop: 'nothing',
+        restart: 'create',
+        delete: 'create',
+        snapshot: 'create',
+        restore: 'create',
+        change: 'create',
+      },
+      missing: {
+        start: 'create',
+        stop: 'create',
+        restart: 'create',
+        delete: 'create',
+        snapshot: 'create',
+        restore: 'create',
+        change: 'create',
+      },
+      deleted: {
+        start: 'deleted',
+        stop: 'deleted',
+        restart: 'deleted',
+        delete: 'nothing',
+        snapshot: 'deleted',
+        restore: 'deleted',
+        change: 'deleted',
+      },
     };
     for (const observedState of OBSERVED) {
       for (const kind of LIFECYCLE_KINDS) {
-        const decided = decideRequest({ observedState }, undefined, asked(kind));
+        const decided = decideRequest(seen(observedState), undefined, asked(kind));
         expect([observedState, kind, decided]).toEqual([observedState, kind, table[observedState][kind]]);
       }
     }
@@ -51,7 +116,7 @@ describe('a request for an operation', () => {
   it('is created exactly where the table of actions shows it', () => {
     for (const observedState of OBSERVED) {
       for (const kind of OPERATION_KINDS) {
-        const created = decideRequest({ observedState }, undefined, asked(kind)) === 'create';
+        const created = decideRequest(seen(observedState), undefined, asked(kind)) === 'create';
         expect(created).toBe(SANDBOX_ACTIONS[observedState].includes(kind));
       }
     }
@@ -60,18 +125,16 @@ describe('a request for an operation', () => {
   it('that a live run does already is answered by that run', () => {
     for (const kind of OPERATION_KINDS) {
       for (const state of LIVE) {
-        expect(decideRequest({ observedState: 'running' }, held(kind, state), asked(kind))).toBe('join');
+        expect(decideRequest(seen('running'), held(kind, state), asked(kind))).toBe('join');
       }
     }
   });
 
   it('that differs from the live run in what it says is another one', () => {
     const live = held('restart', 'running');
-    expect(decideRequest({ observedState: 'running' }, live, asked('restart', { running: 'end' }))).toBe(
-      'join',
-    );
+    expect(decideRequest(seen('running'), live, asked('restart', { running: 'end' }))).toBe('join');
     for (const options of [{ running: 'wait' }, { running: 'wait', waitSeconds: 1 }] as const) {
-      const decided = decideRequest({ observedState: 'running' }, live, asked('restart', options));
+      const decided = decideRequest(seen('running'), live, asked('restart', options));
       expect(decided).toBe('in_progress');
     }
   });
@@ -80,7 +143,7 @@ describe('a request for an operation', () => {
     for (const observedState of OBSERVED) {
       for (const kind of GIT_KINDS) {
         const allowed = observedState === 'deleted' ? 'deleted' : 'not_allowed';
-        const decided = decideRequest({ observedState }, undefined, asked(kind));
+        const decided = decideRequest(seen(observedState), undefined, asked(kind));
         expect([observedState, decided]).toEqual([
           observedState,
           observedState === 'running' ? 'create' : allowed,
@@ -92,7 +155,7 @@ describe('a request for an operation', () => {
   it('of git is the same one only where it says the same', () => {
     const live = held('git_commit', 'running', { git: { path: '/workspace/a', message: 'm' } });
     const decide = (options: OperationOptions) =>
-      decideRequest({ observedState: 'running' }, live, asked('git_commit', options));
+      decideRequest(seen('running'), live, asked('git_commit', options));
     expect(decide({ git: { message: 'm', path: '/workspace/a' } })).toBe('join');
     expect(decide({ git: { message: 'n', path: '/workspace/a' } })).toBe('in_progress');
   });
@@ -101,7 +164,7 @@ describe('a request for an operation', () => {
     for (const live of OPERATION_KINDS) {
       for (const state of LIVE) {
         for (const kind of OPERATION_KINDS.filter((one) => one !== live)) {
-          const decided = decideRequest({ observedState: 'starting' }, held(live, state), asked(kind));
+          const decided = decideRequest(seen('starting'), held(live, state), asked(kind));
           const mayEnd = isGitKind(live) ? !isGitKind(kind) : kind === 'stop' || kind === 'delete';
           const mayTake = state === 'parked' && mayEnd;
           expect([live, state, kind, decided]).toEqual([

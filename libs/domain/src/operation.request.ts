@@ -16,25 +16,32 @@ export interface AskedOperation {
 }
 
 type Holder = Pick<Operation, 'kind' | 'state' | 'options'>;
-type Held = Pick<Sandbox, 'observedState'>;
+type Held = Pick<Sandbox, 'observedState' | 'image' | 'tier'>;
+
+/** `as_wanted`: as its owner wanted it when he asked. `untouched`: it is held against other operations, and nothing else. */
+type Leaving = 'running' | 'ended' | 'as_wanted' | 'untouched';
 
 interface Manner {
   /** What has stuck must not keep anybody from ending it. */
   readonly takesOver: boolean;
-  /** Afterwards the sandbox runs, so whoever needs it running waits for it. */
-  readonly endsRunning: boolean;
-  /** What the owner of the sandbox wants from the moment of the request on. */
-  readonly desiredAfter: SandboxDesiredState;
+  /** How it leaves the sandbox when it succeeds, and so who waits for it that needs the sandbox running. */
+  readonly leaves: Leaving;
+  /** What the owner of the sandbox wants from the moment of the request on; null: what he wanted before. */
+  readonly desiredAfter: SandboxDesiredState | null;
 }
 
 /** It works in a sandbox that runs, and leaves it so. */
-const BESIDE: Manner = { takesOver: false, endsRunning: false, desiredAfter: 'running' };
+const BESIDE: Manner = { takesOver: false, leaves: 'untouched', desiredAfter: 'running' };
+const REPLACING: Manner = { takesOver: false, leaves: 'as_wanted', desiredAfter: null };
 
 const MANNERS: Readonly<Record<OperationKind, Manner>> = {
-  start: { takesOver: false, endsRunning: true, desiredAfter: 'running' },
-  stop: { takesOver: true, endsRunning: false, desiredAfter: 'stopped' },
-  restart: { takesOver: false, endsRunning: true, desiredAfter: 'running' },
-  delete: { takesOver: true, endsRunning: false, desiredAfter: 'deleted' },
+  start: { takesOver: false, leaves: 'running', desiredAfter: 'running' },
+  stop: { takesOver: true, leaves: 'ended', desiredAfter: 'stopped' },
+  restart: { takesOver: false, leaves: 'running', desiredAfter: 'running' },
+  delete: { takesOver: true, leaves: 'ended', desiredAfter: 'deleted' },
+  snapshot: { takesOver: false, leaves: 'untouched', desiredAfter: null },
+  restore: REPLACING,
+  change: REPLACING,
   git_clone: BESIDE,
   git_commit: BESIDE,
   git_push: BESIDE,
@@ -44,7 +51,7 @@ const MANNERS: Readonly<Record<OperationKind, Manner>> = {
 };
 
 /** What the owner of the sandbox wants from the moment of the request on. One that is stopped as idle is still wanted. */
-export function desiredAfter({ kind, options }: AskedOperation): SandboxDesiredState {
+export function desiredAfter({ kind, options }: AskedOperation): SandboxDesiredState | null {
   return options.because === 'idle' ? 'running' : MANNERS[kind].desiredAfter;
 }
 
@@ -53,7 +60,34 @@ export function optionsFor(
   { healthCheck }: Pick<Sandbox, 'healthCheck'>,
   { kind, options }: AskedOperation,
 ): OperationOptions {
-  return healthCheck !== null && MANNERS[kind].endsRunning ? { ...options, awaitsHealth: true } : options;
+  return healthCheck !== null && MAY_END_RUNNING.has(MANNERS[kind].leaves)
+    ? { ...options, awaitsHealth: true }
+    : options;
+}
+
+const MAY_END_RUNNING: ReadonlySet<Leaving> = new Set(['running', 'as_wanted']);
+
+/** Whether a run of this kind changes what its sandbox is, so that the row of the sandbox says how it ended. */
+export function touchesSandbox(kind: OperationKind): boolean {
+  return MANNERS[kind].leaves !== 'untouched';
+}
+
+/** What is kept of a request: what it says, and what it leaves to the sandbox. */
+export function settledOptions(sandbox: Sandbox, { kind, options }: AskedOperation): OperationOptions {
+  const { image, tier, workspaceId, desiredState } = sandbox;
+  const before = { image, tier, workspaceId, isWanted: desiredState === 'running' };
+  switch (kind) {
+    case 'restart':
+      return options.snapshot === undefined && sandbox.snapshotOnRestart
+        ? { ...options, snapshot: true }
+        : options;
+    case 'restore':
+      return { ...options, before };
+    case 'change':
+      return { ...options, image: options.image ?? image, tier: options.tier ?? tier, before };
+    default:
+      return options;
+  }
 }
 
 /** What its owner is taken to want when an operation has been given up: that it stays as it is. */
@@ -64,29 +98,38 @@ export function desiredAfterGivingUp(observedState: SandboxObservedState): Sandb
 const ENDED: ReadonlySet<SandboxObservedState> = new Set(['none', 'stopped', 'missing']);
 
 /** For somebody who asks for this operation by name. `live` is the one operation that holds the sandbox, if any. */
-export function decideRequest(
-  { observedState }: Held,
-  live: Holder | undefined,
-  asked: AskedOperation,
-): RequestDecision {
+export function decideRequest(held: Held, live: Holder | undefined, asked: AskedOperation): RequestDecision {
+  const { observedState } = held;
   if (observedState === 'deleted') return asked.kind === 'delete' ? 'nothing' : 'deleted';
   if (live !== undefined) {
     if (live.kind === asked.kind && sameOptions(live.options, asked.options)) return 'join';
     return mayTakeOver(live, asked.kind) ? 'take_over' : 'in_progress';
   }
-  if (isSo(asked.kind, observedState)) return 'nothing';
+  if (isSo(asked, held)) return 'nothing';
   return SANDBOX_ACTIONS[observedState].includes(asked.kind) ? 'create' : 'not_allowed';
 }
 
 /** For somebody who needs the sandbox to run, an exec for example, and asks for nothing if it does. */
-export function decideNeed({ observedState }: Held, live: Holder | undefined): RequestDecision {
+export function decideNeed(
+  { observedState }: Pick<Held, 'observedState'>,
+  live: Holder | undefined,
+): RequestDecision {
   if (observedState === 'deleted') return 'deleted';
   // The sweep starts it again for what came in while it was being stopped as idle.
   if (live?.options.because === 'idle') return 'nothing';
-  if (live === undefined) return needsStart({ observedState }) ? 'create' : 'nothing';
-  if (!isGitKind(live.kind)) return MANNERS[live.kind].endsRunning ? 'join' : 'in_progress';
-  if (!needsStart({ observedState })) return 'nothing';
-  return mayTakeOver(live, 'start') ? 'take_over' : 'in_progress';
+  const isDown = needsStart({ observedState });
+  if (live === undefined) return isDown ? 'create' : 'nothing';
+  switch (MANNERS[live.kind].leaves) {
+    case 'running':
+      return 'join';
+    case 'ended':
+      return 'in_progress';
+    case 'as_wanted':
+      return live.options.before?.isWanted === false ? 'in_progress' : 'join';
+    case 'untouched':
+      if (!isDown) return 'nothing';
+      return mayTakeOver(live, 'start') ? 'take_over' : 'in_progress';
+  }
 }
 
 /** A parked git operation holds nothing of the container, so whatever brings that up, down or away comes before it. */
@@ -95,14 +138,23 @@ function mayTakeOver(live: Holder, kind: OperationKind): boolean {
   return MANNERS[kind].takesOver || (isGitKind(live.kind) && !isGitKind(kind));
 }
 
-function isSo(kind: OperationKind, observedState: Sandbox['observedState']): boolean {
+function isSo({ kind, options }: AskedOperation, { observedState, image, tier }: Held): boolean {
   if (kind === 'start') return observedState === 'running';
-  return kind === 'stop' && (observedState === 'stopped' || observedState === 'none');
+  if (kind === 'stop') return observedState === 'stopped' || observedState === 'none';
+  return kind === 'change' && options.image === image && options.tier === tier;
 }
 
+/** What two requests must have in common to be one. What was before is no part of a request. */
 function sameOptions(one: OperationOptions, other: OperationOptions): boolean {
-  const isSame = (one.running ?? 'end') === (other.running ?? 'end') && one.waitSeconds === other.waitSeconds;
-  return isSame && textOf(one.git) === textOf(other.git);
+  return (
+    (one.running ?? 'end') === (other.running ?? 'end') &&
+    one.waitSeconds === other.waitSeconds &&
+    (one.snapshot ?? false) === (other.snapshot ?? false) &&
+    one.snapshotId === other.snapshotId &&
+    one.image === other.image &&
+    one.tier === other.tier &&
+    textOf(one.git) === textOf(other.git)
+  );
 }
 
 /** The same for the same members, in whatever order they come. */

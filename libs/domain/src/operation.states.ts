@@ -35,8 +35,16 @@ export const GIT_KINDS = [
 ] as const;
 export type GitKind = (typeof GIT_KINDS)[number];
 
-/** They bring a sandbox up, down or away. */
-export const LIFECYCLE_KINDS = ['start', 'stop', 'restart', 'delete'] as const;
+/** They are about the sandbox itself: its container, its workspace. */
+export const LIFECYCLE_KINDS = [
+  'start',
+  'stop',
+  'restart',
+  'delete',
+  'snapshot',
+  'restore',
+  'change',
+] as const;
 
 export const OPERATION_KINDS = [...LIFECYCLE_KINDS, ...GIT_KINDS] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];

@@ -1,9 +1,10 @@
 import type { Failure } from './errors.js';
 import type { GitProgress } from './git/git.outcome.js';
 import type { GitOptions } from './git/git.request.js';
-import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { HostId, OperationId, OwnerId, SandboxId, SnapshotId, TenantId } from './ids.js';
 import type { RestartCause } from './sandbox.restarts.js';
 import type { OperationKind, OperationState } from './operation.states.js';
+import type { Sandbox, TierName } from './sandbox.js';
 
 export type StepState = 'running' | 'succeeded' | 'failed';
 
@@ -16,7 +17,16 @@ export interface StepRecord {
   readonly finishedAt: string | null;
   readonly failure: Failure | null;
   /** How far the running attempt says it is. */
-  readonly progress?: GitProgress;
+  readonly progress?: StepProgress;
+}
+
+export type StepProgress = GitProgress | MovedBytes;
+
+/** Of a step that moves many of them. */
+export interface MovedBytes {
+  readonly bytes: number;
+  /** Null where it is not known before the end. */
+  readonly totalBytes: number | null;
 }
 
 /** Why a run waits, and for which signal. A decision counts only if it names this step and this number. */
@@ -43,6 +53,20 @@ export interface OperationOptions {
   readonly because?: OperationCause;
   /** Of the git kinds, and of all of them. */
   readonly git?: GitOptions;
+  /** Of a restart: whether it begins with a snapshot. */
+  readonly snapshot?: boolean;
+  /** Of a restore. */
+  readonly snapshotId?: SnapshotId;
+  /** Of a change. */
+  readonly image?: string;
+  readonly tier?: TierName;
+  /** Of a restore or a change: what the sandbox was when it was asked for, which is not part of the request. */
+  readonly before?: SandboxBefore;
+}
+
+/** What an operation goes back to when it is given up, and whether it ends with the sandbox running. */
+export interface SandboxBefore extends Pick<Sandbox, 'image' | 'tier' | 'workspaceId'> {
+  readonly isWanted: boolean;
 }
 
 /** What a run has brought about, as data: at most 16 KiB of JSON, which the table of operations checks, and never a secret. */
@@ -91,6 +115,15 @@ export function stepBegun(steps: readonly StepRecord[], name: string, at: string
   return before ? steps.map((step) => (step === before ? begun : step)) : [...steps, begun];
 }
 
+/** The step list after the running attempt of `name` came so far. */
+export function stepProgressed(
+  steps: readonly StepRecord[],
+  name: string,
+  progress: StepProgress,
+): StepRecord[] {
+  return steps.map((step) => (step.name === name && step.state === 'running' ? { ...step, progress } : step));
+}
+
 /** The step list after the running attempt of `name` ended at `at`. */
 export function stepEnded(
   steps: readonly StepRecord[],
@@ -103,13 +136,4 @@ export function stepEnded(
 
 function endOf({ progress: _over, ...step }: StepRecord, at: string, failure: Failure | null): StepRecord {
   return { ...step, state: failure ? 'failed' : 'succeeded', finishedAt: at, failure };
-}
-
-/** The step list after the running attempt of `name` has said how far it is. */
-export function stepProgressed(
-  steps: readonly StepRecord[],
-  name: string,
-  progress: GitProgress,
-): StepRecord[] {
-  return steps.map((step) => (step.name === name && step.state === 'running' ? { ...step, progress } : step));
 }

@@ -9,6 +9,8 @@ export interface SandboxSettings {
   readonly restartPolicy: RestartPolicy;
   /** Without an exec for this long it is stopped; null: never. */
   readonly idleStopSeconds: number | null;
+  /** A restart that does not say otherwise begins with a snapshot. */
+  readonly snapshotOnRestart: boolean;
 }
 
 /** What somebody asks for; what is absent stays, or is the default where there is nothing yet. */
@@ -18,6 +20,7 @@ export const DEFAULT_SETTINGS: SandboxSettings = {
   healthCheck: null,
   restartPolicy: DEFAULT_RESTART_POLICY,
   idleStopSeconds: null,
+  snapshotOnRestart: false,
 };
 
 /** The settings after a change; the same object where it changes nothing. */
@@ -26,6 +29,7 @@ export function settingsAfter(settings: SandboxSettings, change: SettingsChange)
     healthCheck: change.healthCheck === undefined ? settings.healthCheck : change.healthCheck,
     restartPolicy: change.restartPolicy ?? settings.restartPolicy,
     idleStopSeconds: change.idleStopSeconds === undefined ? settings.idleStopSeconds : change.idleStopSeconds,
+    snapshotOnRestart: change.snapshotOnRestart ?? settings.snapshotOnRestart,
   };
   return isSame(settings, after) ? settings : after;
 }
@@ -63,5 +67,6 @@ export function configured(
 function isSame(one: SandboxSettings, other: SandboxSettings): boolean {
   if (one.restartPolicy !== other.restartPolicy || one.idleStopSeconds !== other.idleStopSeconds)
     return false;
+  if (one.snapshotOnRestart !== other.snapshotOnRestart) return false;
   return isSameCheck(one.healthCheck, other.healthCheck);
 }

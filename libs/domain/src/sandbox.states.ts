@@ -32,12 +32,12 @@ export type SandboxAction = OperationKind | 'exec';
  * a restart brings it back.
  */
 export const SANDBOX_ACTIONS: ActionTable<SandboxObservedState, SandboxAction> = {
-  none: ['start', 'restart', 'delete', 'exec'],
-  starting: ['stop', 'restart', 'delete', 'exec'],
-  running: ['stop', 'restart', 'delete', 'exec', ...GIT_KINDS],
-  degraded: ['stop', 'restart', 'delete', 'exec'],
-  stopping: ['stop', 'restart', 'delete'],
-  stopped: ['start', 'restart', 'delete', 'exec'],
-  missing: ['start', 'stop', 'restart', 'delete', 'exec'],
+  none: ['start', 'restart', 'delete', 'restore', 'change', 'exec'],
+  starting: ['stop', 'restart', 'delete', 'restore', 'change', 'exec'],
+  running: ['stop', 'restart', 'delete', 'snapshot', 'restore', 'change', 'exec', ...GIT_KINDS],
+  degraded: ['stop', 'restart', 'delete', 'snapshot', 'restore', 'change', 'exec'],
+  stopping: ['stop', 'restart', 'delete', 'restore', 'change'],
+  stopped: ['start', 'restart', 'delete', 'snapshot', 'restore', 'change', 'exec'],
+  missing: ['start', 'stop', 'restart', 'delete', 'snapshot', 'restore', 'change', 'exec'],
   deleted: [],
 };

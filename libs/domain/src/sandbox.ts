@@ -21,6 +21,10 @@ export interface Sandbox extends SandboxSettings {
   readonly desiredState: SandboxDesiredState;
   readonly observedState: SandboxObservedState;
   readonly containerId: string | null;
+  /** The restore that made its workspace, each one beside the one before; null for the workspace that it began with. */
+  readonly workspaceId: OperationId | null;
+  /** Whether that one has been made. One that was there once and is gone is never made again in silence. */
+  readonly workspaceMade: boolean;
   readonly failure: Failure | null;
   /** Raised with each change of the settings. */
   readonly settingsVersion: number;

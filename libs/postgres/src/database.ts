@@ -13,6 +13,7 @@ import { IdempotencyKeyEntity } from './entities/idempotency-key.entity.js';
 import { OperationEntity } from './entities/operation.entity.js';
 import { PendingObjectEntity } from './entities/pending-object.entity.js';
 import { SandboxEntity } from './entities/sandbox.entity.js';
+import { SnapshotEntity } from './entities/snapshot.entity.js';
 import { Initial1700000000001 } from './migrations/0001-initial.migration.js';
 import { SealedOutput1700000000002 } from './migrations/0002-sealed-output.migration.js';
 import { ExecLabels1700000000003 } from './migrations/0003-exec-labels.migration.js';
@@ -24,6 +25,7 @@ import { SandboxHealth1700000000014 } from './migrations/0014-sandbox-health.mig
 import { SandboxSettings1700000000012 } from './migrations/0012-sandbox-settings.migration.js';
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
 import { OperationResults1700000000011 } from './migrations/0011-operation-results.migration.js';
+import { Snapshots1700000000015 } from './migrations/0015-snapshots.migration.js';
 import { OperationRequests1700000000006 } from './migrations/0006-operation-requests.migration.js';
 
 const POOL_SIZE_MAX = 20;
@@ -145,6 +147,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       IdempotencyKeyEntity,
       BulkOperationEntity,
       BulkItemEntity,
+      SnapshotEntity,
     ],
     migrations: [
       Initial1700000000001,
@@ -159,6 +162,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       SandboxSettings1700000000012,
       Credentials1700000000013,
       SandboxHealth1700000000014,
+      Snapshots1700000000015,
     ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,

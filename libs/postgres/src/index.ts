@@ -16,5 +16,6 @@ export { PostgresSandboxStore } from './stores/sandbox.store.js';
 export { PostgresSealingStore } from './stores/segment-sealing.store.js';
 export { PostgresSearchStore } from './stores/search.store.js';
 export { PostgresSegmentStore } from './stores/segment.store.js';
+export { PostgresSnapshotStore } from './stores/snapshot.store.js';
 export { PostgresSweepStore } from './stores/sweep.store.js';
 export { PostgresWakeReceiver, PostgresWakeSender } from './wake.js';

@@ -37,6 +37,9 @@ export const OPERATION_WORKFLOWS: Readonly<Record<OperationKind, string>> = {
   git_pull: 'gitPull',
   git_commit_and_push: 'gitCommitAndPush',
   git_pull_request: 'gitPullRequest',
+  snapshot: 'snapshotSandbox',
+  restore: 'restoreSandbox',
+  change: 'changeSandbox',
 };
 export const BULK_WORKFLOW = 'bulkOperation';
 export const SWEEP_WORKFLOW = 'sweep';

@@ -5,7 +5,15 @@
 export { bulkOperation } from './bulk.workflow.js';
 export { exec } from './exec.workflow.js';
 export { gitClone, gitCommit, gitCommitAndPush, gitPull, gitPullRequest, gitPush } from './git.workflow.js';
-export { deleteSandbox, restartSandbox, startSandbox, stopSandbox } from './lifecycle.workflow.js';
+export {
+  changeSandbox,
+  deleteSandbox,
+  restartSandbox,
+  restoreSandbox,
+  snapshotSandbox,
+  startSandbox,
+  stopSandbox,
+} from './lifecycle.workflow.js';
 export { reconcile } from './reconcile.workflow.js';
 export { retention } from './retention.workflow.js';
 export { seal } from './seal.workflow.js';

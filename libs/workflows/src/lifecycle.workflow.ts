@@ -21,3 +21,15 @@ export async function restartSandbox(input: OperationInput): Promise<OperationRe
 export async function deleteSandbox(input: OperationInput): Promise<OperationResult> {
   return await runOperation('delete', input);
 }
+
+export async function snapshotSandbox(input: OperationInput): Promise<OperationResult> {
+  return await runOperation('snapshot', input);
+}
+
+export async function restoreSandbox(input: OperationInput): Promise<OperationResult> {
+  return await runOperation('restore', input);
+}
+
+export async function changeSandbox(input: OperationInput): Promise<OperationResult> {
+  return await runOperation('change', input);
+}

@@ -6,6 +6,7 @@ import { CONTROL_TASK_QUEUE, hostTaskQueue, type OperationInput } from './contra
 /** How often is for the Activity to say, which knows a failure of the step from an attempt that was lost with its worker. */
 const STEP_RETRY = { initialInterval: '500ms', maximumInterval: '5s' } as const;
 const HEARTBEAT_TIMEOUT = '12s';
+const ATTEMPT_MS_MAX = 15 * 60_000;
 /** For an Activity that ends at a time of its own. */
 const SPARE_MS = 60_000;
 
@@ -16,6 +17,7 @@ export const controlActivities = (): ControlActivities =>
 export function stepActivities(input: OperationInput): Readonly<Record<StepName, () => Promise<void>>> {
   const control = controlActivities();
   const host = hostActivities(input, limits.STEP_MS_MAX);
+  const archives = hostActivities(input, limits.STEP_MS_MAX, limits.ARCHIVE_MS_MAX);
   const ref = { operationId: input.operationId, sandboxId: input.sandboxId };
   return {
     check_restarts: () => control.checkRestarts(ref),
@@ -40,15 +42,25 @@ export function stepActivities(input: OperationInput): Readonly<Record<StepName,
     pull_branch: () => host.pullBranch(ref),
     open_pull_request: () => host.openPullRequest(ref),
     record_git: () => control.recordGit(ref),
+    write_snapshot: () => archives.writeSnapshot(ref),
+    record_done: () => control.recordDone(ref),
+    unpack_snapshot: () => archives.unpackSnapshot(ref),
+    switch_workspace: () => control.switchWorkspace(ref),
+    apply_change: () => control.applyChange(ref),
   };
 }
 
 /** How each undo is done. A run must end, so an undo does not wait for its host as long as a step does. */
 export function undoActivities(input: OperationInput): Readonly<Record<Undo, () => Promise<void>>> {
+  const control = controlActivities();
   const host = hostActivities(input, limits.UNDO_MS_MAX);
   const ref = { operationId: input.operationId, sandboxId: input.sandboxId };
   return {
     discard_container: () => host.discardContainer(ref),
+    revert_change: () => control.revertChange(ref),
+    revert_workspace: () => host.revertWorkspace(ref),
+    run_again: () => host.runAgain(ref),
+    discard_snapshot: () => control.discardSnapshot(ref),
     observe_container: () => host.observeContainer(ref),
     discard_git: () => host.discardGit(ref),
   };
@@ -57,10 +69,11 @@ export function undoActivities(input: OperationInput): Readonly<Record<Undo, () 
 function hostActivities(
   { hostId }: OperationInput,
   scheduleToCloseTimeout: number,
+  startToCloseTimeout = ATTEMPT_MS_MAX,
 ): HostActivities & GitActivities {
   return proxyActivities<HostActivities & GitActivities>({
     taskQueue: hostTaskQueue(hostId),
-    startToCloseTimeout: '15m',
+    startToCloseTimeout,
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     scheduleToCloseTimeout,
     retry: STEP_RETRY,

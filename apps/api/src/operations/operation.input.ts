@@ -34,11 +34,12 @@ export const RetryBody = DecisionBody.extend({
       tier: TierNameText.optional(),
       credentialId: idText.optional(),
       branch: BranchName.optional(),
+      workspace: z.literal('empty').optional(),
     })
     .optional()
     .meta({
       description:
-        'For the steps that make a container: its image or tier from now on. For those of git: the credential, the branch.',
+        'For the steps that make a container: its image or tier from now on, or an empty workspace for one that is gone. For those of git: the credential, the branch.',
     }),
 }).meta({ id: 'RetryRequest' });
 export type RetryBody = z.infer<typeof RetryBody>;

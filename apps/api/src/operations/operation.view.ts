@@ -8,7 +8,7 @@ import {
   type Page,
 } from '#domain';
 import { z } from 'zod';
-import { Failure, links, pageOf, timestamp } from '../http/resources.js';
+import { Failure, links, pageOf, TierNameText, timestamp } from '../http/resources.js';
 import { OperationStateName } from './operation.input.js';
 
 /** One decision, by each of the ways to send it. */
@@ -51,6 +51,10 @@ export const OperationView = z
           .optional()
           .meta({ description: 'Why it began, where nobody asked for it.' }),
         git: GitOptionsView.optional(),
+        snapshot: z.boolean().optional(),
+        snapshotId: z.string().optional(),
+        image: z.string().optional(),
+        tier: TierNameText.optional(),
       })
       .meta({ description: 'What the request said.' }),
     state: OperationStateName,
@@ -63,7 +67,10 @@ export const OperationView = z
         finishedAt: timestamp.nullable(),
         failure: Failure.nullable(),
         progress: z
-          .object({ phase: z.string(), percent: z.int() })
+          .union([
+            z.object({ phase: z.string(), percent: z.int() }),
+            z.object({ bytes: z.int(), totalBytes: z.int().nullable() }),
+          ])
           .optional()
           .meta({ description: 'How far the running attempt says it is.' }),
       }),
@@ -123,8 +130,8 @@ export function operationView(operation: Operation): OperationView {
   };
 }
 
-/** A view may be changed by whoever made it; what the row says may not. */
-function optionsView({ git, ...rest }: Operation['options']): OperationView['options'] {
+/** Without what the sandbox was before, which is its own affair. A view may be changed by whoever made it; what the row says may not. */
+function optionsView({ git, before: _before, ...rest }: Operation['options']): OperationView['options'] {
   if (git === undefined) return rest;
   const { paths, author, ...plain } = git;
   return {

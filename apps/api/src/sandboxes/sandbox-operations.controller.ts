@@ -6,9 +6,10 @@ import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { present, WaitQuery } from '../http/inputs.js';
 import { Rate } from '../rate/rate-policies.js';
-import { EndingBody } from './sandbox.input.js';
+import { ChangeBody, EndingBody, RestartBody, RestoreBody } from './sandbox.input.js';
 import { SandboxWithOperation } from './sandbox.view.js';
 import { SandboxOperationsService } from './sandbox-operations.service.js';
+import { knownSnapshotId } from '../snapshots/snapshot-id.js';
 import { sandboxAnswer } from './sandboxes.answer.js';
 
 const ANSWERS = { 200: SandboxWithOperation, 202: SandboxWithOperation };
@@ -58,10 +59,46 @@ export class SandboxOperationsController {
   async restart(
     @CurrentCall() call: Call,
     @Param({ schema: SandboxParams }) { sandboxId }: Params,
-    @Body({ schema: EndingBody }) body: EndingBody,
+    @Body({ schema: RestartBody }) body: RestartBody,
     @Query({ schema: WaitQuery }) { wait }: Wait,
   ) {
     const asked = { kind: 'restart', options: present(body ?? {}) } as const;
+    return sandboxAnswer(await this.operations.request(call, sandboxId, asked, wait));
+  }
+
+  @Post(':sandboxId/restore')
+  @Access('admin')
+  @Rate('write')
+  @Describe({
+    tag: 'sandboxes',
+    summary: 'Give a sandbox the workspace of a snapshot in place of its own',
+    answers: ANSWERS,
+  })
+  async restore(
+    @CurrentCall() call: Call,
+    @Param({ schema: SandboxParams }) { sandboxId }: Params,
+    @Body({ schema: RestoreBody }) { snapshotId, ...ending }: RestoreBody,
+    @Query({ schema: WaitQuery }) { wait }: Wait,
+  ) {
+    const options = { ...present(ending), snapshotId: knownSnapshotId(snapshotId) };
+    return sandboxAnswer(await this.operations.request(call, sandboxId, { kind: 'restore', options }, wait));
+  }
+
+  @Post(':sandboxId/change')
+  @Access('admin')
+  @Rate('write')
+  @Describe({
+    tag: 'sandboxes',
+    summary: 'Give a sandbox another image or tier: a restart, if it runs',
+    answers: ANSWERS,
+  })
+  async change(
+    @CurrentCall() call: Call,
+    @Param({ schema: SandboxParams }) { sandboxId }: Params,
+    @Body({ schema: ChangeBody }) body: ChangeBody,
+    @Query({ schema: WaitQuery }) { wait }: Wait,
+  ) {
+    const asked = { kind: 'change', options: present(body) } as const;
     return sandboxAnswer(await this.operations.request(call, sandboxId, asked, wait));
   }
 

@@ -1,6 +1,6 @@
 import { limits, RESTART_POLICIES } from '#domain';
 import { z } from 'zod';
-import { nameText, pageQuery } from '../http/inputs.js';
+import { idText, nameText, pageQuery } from '../http/inputs.js';
 import { ImageReference, TierNameText } from '../http/resources.js';
 
 const seconds = (least: number, most: number, byDefault: number, what: string) =>
@@ -86,6 +86,9 @@ const settings = {
     .nullable()
     .optional()
     .meta({ description: 'Stop it after so long without an exec; the next exec starts it. Null: never.' }),
+  snapshotOnRestart: z.boolean().optional().meta({
+    description: 'Whether a restart that does not say otherwise begins with a snapshot. By default not.',
+  }),
 };
 
 export const SettingsBody = z.strictObject(settings).meta({
@@ -101,6 +104,9 @@ export const SandboxBody = z
     image: ImageReference.optional(),
     tier: TierNameText.optional(),
     ...settings,
+    snapshotId: idText.optional().meta({
+      description: 'Only for a sandbox that is made: it begins with this workspace.',
+    }),
   })
   .meta({ id: 'SandboxRequest' });
 export type SandboxBody = z.infer<typeof SandboxBody>;
@@ -108,23 +114,54 @@ export type SandboxBody = z.infer<typeof SandboxBody>;
 export const SandboxesQuery = z.strictObject({ ...pageQuery, owner: nameText.optional() });
 export type SandboxesQuery = z.infer<typeof SandboxesQuery>;
 
-/** What a stop or a restart does with the execs that run. */
+/** What becomes of the execs that run. */
+const ending = {
+  running: z.enum(['end', 'wait']).optional().meta({
+    description: '`end` gives them a few seconds, `wait` lets them finish. By default `end`.',
+  }),
+  waitSeconds: z
+    .int()
+    .min(1)
+    .max(limits.EXECS_WAIT_SECONDS_MAX)
+    .optional()
+    .meta({ description: 'With `wait`: how long. The operation parks when they run even longer.' }),
+};
+
+const WAIT_WITHOUT_WISH = { path: ['waitSeconds'], error: 'needs `running: "wait"`' };
+const isWaitWished = (body: { waitSeconds?: number | undefined; running?: string | undefined }): boolean =>
+  body.waitSeconds === undefined || body.running === 'wait';
+
 export const EndingBody = z
-  .strictObject({
-    running: z.enum(['end', 'wait']).optional().meta({
-      description: '`end` gives them a few seconds, `wait` lets them finish. By default `end`.',
-    }),
-    waitSeconds: z
-      .int()
-      .min(1)
-      .max(limits.EXECS_WAIT_SECONDS_MAX)
-      .optional()
-      .meta({ description: 'With `wait`: how long. The operation parks when they run even longer.' }),
-  })
-  .refine((body) => body.waitSeconds === undefined || body.running === 'wait', {
-    path: ['waitSeconds'],
-    error: 'needs `running: "wait"`',
-  })
+  .strictObject(ending)
+  .refine(isWaitWished, WAIT_WITHOUT_WISH)
   .optional()
   .meta({ id: 'EndingRequest' });
 export type EndingBody = z.infer<typeof EndingBody>;
+
+export const RestartBody = z
+  .strictObject({
+    ...ending,
+    snapshot: z.boolean().optional().meta({
+      description:
+        'Whether it begins with a snapshot. By default as `snapshotOnRestart` of the sandbox says.',
+    }),
+  })
+  .refine(isWaitWished, WAIT_WITHOUT_WISH)
+  .optional()
+  .meta({ id: 'RestartRequest' });
+export type RestartBody = z.infer<typeof RestartBody>;
+
+export const RestoreBody = z
+  .strictObject({ ...ending, snapshotId: idText })
+  .refine(isWaitWished, WAIT_WITHOUT_WISH)
+  .meta({ id: 'RestoreRequest' });
+export type RestoreBody = z.infer<typeof RestoreBody>;
+
+export const ChangeBody = z
+  .strictObject({ ...ending, image: ImageReference.optional(), tier: TierNameText.optional() })
+  .refine(isWaitWished, WAIT_WITHOUT_WISH)
+  .refine((body) => body.image !== undefined || body.tier !== undefined, {
+    error: 'needs `image` or `tier`',
+  })
+  .meta({ id: 'ChangeRequest' });
+export type ChangeBody = z.infer<typeof ChangeBody>;

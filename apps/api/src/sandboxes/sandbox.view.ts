@@ -26,6 +26,7 @@ export const SandboxView = z
     generation: z.int(),
     desiredState: z.enum(['running', 'stopped', 'deleted']),
     observedState: z.enum(observedStates),
+    snapshotOnRestart: z.boolean(),
     failure: Failure.nullable(),
     healthCheck: z
       .object({
@@ -76,6 +77,7 @@ export function sandboxView(sandbox: Sandbox): SandboxView {
     generation: sandbox.generation,
     desiredState: sandbox.desiredState,
     observedState: sandbox.observedState,
+    snapshotOnRestart: sandbox.snapshotOnRestart,
     failure: sandbox.failure,
     healthCheck: sandbox.healthCheck && healthCheckView(sandbox.healthCheck),
     health: { ...sandbox.health },
@@ -91,6 +93,10 @@ export function sandboxView(sandbox: Sandbox): SandboxView {
       start: `/v1/sandboxes/${sandbox.id}/start`,
       stop: `/v1/sandboxes/${sandbox.id}/stop`,
       restart: `/v1/sandboxes/${sandbox.id}/restart`,
+      snapshot: `/v1/sandboxes/${sandbox.id}/snapshot`,
+      snapshots: `/v1/sandboxes/${sandbox.id}/snapshots`,
+      restore: `/v1/sandboxes/${sandbox.id}/restore`,
+      change: `/v1/sandboxes/${sandbox.id}/change`,
       execs: `/v1/sandboxes/${sandbox.id}/execs`,
       operations: `/v1/operations?sandboxId=${sandbox.id}`,
       events: '/v1/ws',

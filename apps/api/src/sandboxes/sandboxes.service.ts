@@ -10,6 +10,7 @@ import {
   settingsAfter,
   type HostStore,
   type IdempotencyStore,
+  type NewOperation,
   type Operation,
   type OwnerId,
   type Page,
@@ -24,6 +25,7 @@ import { present } from '../http/inputs.js';
 import { idFor, requestHashOf } from '../http/request-identity.js';
 import { OperationLauncher } from '../operations/operation-launcher.js';
 import { OperationsService } from '../operations/operations.service.js';
+import { knownSnapshotId } from '../snapshots/snapshot-id.js';
 import { CONFIG, HOST_STORE, IDEMPOTENCY_STORE, SANDBOX_STORE, type ApiConfig } from '../tokens.js';
 import type { SandboxBody, SandboxesQuery } from './sandbox.input.js';
 import { SandboxStarter } from './sandbox-starter.js';
@@ -67,7 +69,14 @@ export class SandboxesService {
         hostId: known?.hostId ?? (await this.hosts.place()),
         settings: { idleStopSeconds: this.config.idleStopSeconds, ...present(settingsOf(body)) },
       },
-      { id: start, tenantId, ownerId: owner, sandboxId: id, kind: 'start', requestHash: requestHashOf(body) },
+      {
+        ...firstOf(body),
+        id: start,
+        tenantId,
+        ownerId: owner,
+        sandboxId: id,
+        requestHash: requestHashOf(body),
+      },
     );
     if (!result.sandboxCreated) refuseDifference(result.sandbox, body);
     if (result.operation) await this.launcher.launch(result.operation);
@@ -120,6 +129,12 @@ export class SandboxesService {
   }
 }
 
+/** What brings a sandbox up that is made: its workspace is empty, or that of a snapshot. */
+function firstOf({ snapshotId }: SandboxBody): Pick<NewOperation, 'kind' | 'options'> {
+  if (snapshotId === undefined) return { kind: 'start' };
+  return { kind: 'restore', options: { snapshotId: knownSnapshotId(snapshotId) } };
+}
+
 /** Asking for what is there is fine; asking for something else under its name must not be ignored in silence. */
 function refuseDifference(sandbox: Sandbox, body: SandboxBody): void {
   const asked = { image: body.image ?? sandbox.image, tier: body.tier ?? sandbox.tier };
@@ -134,8 +149,14 @@ function refuseDifference(sandbox: Sandbox, body: SandboxBody): void {
   );
 }
 
-const settingsOf = ({ healthCheck, restartPolicy, idleStopSeconds }: SandboxBody): SettingsChange => ({
+const settingsOf = ({
+  healthCheck,
+  snapshotOnRestart,
+  restartPolicy,
+  idleStopSeconds,
+}: SandboxBody): SettingsChange => ({
   healthCheck,
   restartPolicy,
   idleStopSeconds,
+  snapshotOnRestart,
 });

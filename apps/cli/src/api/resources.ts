@@ -46,7 +46,14 @@ export const OperationSchema = z.looseObject({
       name: z.string(),
       state: z.string(),
       attempts: z.number().int(),
-      progress: z.looseObject({ phase: z.string(), percent: z.number() }).optional(),
+      progress: z
+        .looseObject({
+          phase: z.string().optional(),
+          percent: z.number().optional(),
+          bytes: z.number().optional(),
+          totalBytes: z.number().nullish(),
+        })
+        .optional(),
       failure: FailureSchema.optional(),
     }),
   ),
@@ -64,6 +71,16 @@ export const OperationSchema = z.looseObject({
   finishedAt: z.string().nullable(),
 });
 export type OperationResource = z.infer<typeof OperationSchema>;
+
+export const SnapshotSchema = z.looseObject({
+  id: z.string(),
+  sandboxId: z.string(),
+  image: z.string(),
+  state: z.string(),
+  summary: z.looseObject({ entries: z.number(), bytes: z.number() }).nullable(),
+  createdAt: z.string(),
+});
+export type SnapshotResource = z.infer<typeof SnapshotSchema>;
 
 export const SandboxCreatedSchema = z.looseObject({
   sandbox: SandboxSchema,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { OperationSchema, pageOf, type OperationResource } from '../api/resources.js';
+import { OperationSchema, pageOf, type OperationResource, type SandboxCreated } from '../api/resources.js';
 import { CliError } from '../terminal/cli-error.js';
 import { note, show, tableOf } from '../terminal/terminal.js';
 import type { Session } from './session.js';
@@ -46,7 +46,11 @@ export function addOperationCommands(program: Command, session: Session): void {
     .option('--tier <tier>', 'in another tier from now on')
     .option('--credential <id>', 'of git: with another credential from now on')
     .option('--branch <name>', 'of git: with another branch from now on')
-    .action(async (id: string, options: Correction) => await decide(session, id, 'retry', options));
+    .option('--empty-workspace', 'with an empty workspace in place of the one that is gone')
+    .action(async (id: string, { emptyWorkspace, ...options }: Correction & { emptyWorkspace?: boolean }) => {
+      const workspace = emptyWorkspace === true ? { workspace: 'empty' } : {};
+      await decide(session, id, 'retry', { ...options, ...workspace });
+    });
   op.command('abort')
     .description('Ends a parked operation.')
     .argument('<id>')
@@ -65,6 +69,7 @@ interface Correction {
   readonly tier?: string;
   readonly credential?: string;
   readonly branch?: string;
+  readonly workspace?: string;
 }
 
 const operationPath = (id: string): string => `/v1/operations/${encodeURIComponent(id)}`;
@@ -102,9 +107,10 @@ export async function watchOperation(session: Session, id: string): Promise<void
   for (;;) {
     const operation = await operationOf(session, id, WATCH_WAIT_SECONDS);
     const step = operation.steps.at(-1);
-    const percent = step?.progress === undefined ? '' : ` ${step.progress.phase} ${step.progress.percent} %`;
     const line =
-      step === undefined ? operation.state : `${operation.state}: ${step.name} ${step.state}${percent}`;
+      step === undefined
+        ? operation.state
+        : `${operation.state}: ${step.name} ${step.state}${progressOf(step.progress)}`;
     if (line !== shown) note(session.terminal(), line);
     shown = line;
     if (operation.state !== 'parked' && !ENDED.has(operation.state)) continue;
@@ -112,6 +118,25 @@ export async function watchOperation(session: Session, id: string): Promise<void
     session.exitWith(exitCodeOfOperation(operation.state));
     return;
   }
+}
+
+function progressOf(progress: OperationResource['steps'][number]['progress']): string {
+  if (progress === undefined) return '';
+  const { bytes, totalBytes } = progress;
+  return totalBytes === null ? ` ${bytes} bytes` : ` ${bytes} of ${totalBytes} bytes`;
+}
+
+/** The answer to a request for an operation, followed to its end where that is wanted. */
+export async function showAsked(session: Session, asked: SandboxCreated, wait: boolean): Promise<void> {
+  if (wait && asked.operation !== null) {
+    await watchOperation(session, asked.operation.id);
+    return;
+  }
+  await show(session.terminal(), asked, () => [
+    `sandbox     ${asked.sandbox.id}`,
+    `state       ${asked.sandbox.observedState}`,
+    `operation   ${asked.operation === null ? 'none: it is so already' : `${asked.operation.id} (berth op watch)`}`,
+  ]);
 }
 
 export function exitCodeOfOperation(state: string): number {

@@ -8,6 +8,7 @@ export interface SettingsOptions {
   readonly health?: boolean;
   readonly restartPolicy?: string;
   readonly idleStop?: string;
+  readonly snapshotOnRestart?: string;
 }
 
 /** The options that `create` and `set` have in common. */
@@ -17,16 +18,18 @@ export function addSettingsOptions(command: Command): Command {
     .option('--health-http <port/path>', 'ask by HTTP, for example 8080/healthz: 200 to 399 is well')
     .option('--no-health', 'do not ask any more')
     .option('--restart-policy <policy>', 'never, on-failure or always')
+    .option('--snapshot-on-restart <on|off>', 'whether a restart begins with a snapshot')
     .option('--idle-stop <seconds>', 'stop it after so long without an exec; "off" for never');
 }
 
 /** As the API takes them; what was not given stays away. */
 export function settingsOf(options: SettingsOptions): object {
-  const { restartPolicy, idleStop } = options;
+  const { restartPolicy, idleStop, snapshotOnRestart } = options;
   const healthCheck = healthCheckOf(options);
   return {
     ...(healthCheck === undefined ? {} : { healthCheck }),
     ...(restartPolicy === undefined ? {} : { restartPolicy }),
+    ...(snapshotOnRestart === undefined ? {} : { snapshotOnRestart: isOn(snapshotOnRestart) }),
     ...(idleStop === undefined ? {} : { idleStopSeconds: secondsOf(idleStop) }),
   };
 }
@@ -42,6 +45,11 @@ function healthCheckOf({ healthCommand, healthHttp, health }: SettingsOptions): 
     );
   }
   return health === false ? null : undefined;
+}
+
+function isOn(text: string): boolean {
+  if (text === 'on' || text === 'off') return text === 'on';
+  throw new CliError(`--snapshot-on-restart takes "on" or "off", not "${text}".`);
 }
 
 function secondsOf(text: string): number | null {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { pageOf, SandboxCreatedSchema, SandboxSchema, type SandboxResource } from '../api/resources.js';
 import { defaultOwner } from '../config.js';
 import { show, tableOf } from '../terminal/terminal.js';
-import { watchOperation } from './operation.command.js';
+import { showAsked } from './operation.command.js';
 import { addSettingsOptions, settingsOf, type SettingsOptions } from './sandbox-settings.js';
 import type { Session } from './session.js';
 
@@ -12,6 +12,8 @@ Examples:
   berth sandbox create --owner u1 --name build --tier large
   berth sandbox restart ID --wait
   berth sandbox set ID --health-http 8080/healthz --restart-policy always --idle-stop 3600
+  berth sandbox restore ID SNAPSHOT --wait
+  berth sandbox change ID --tier large
   berth --json sandbox get ID`;
 
 export function addSandboxCommands(program: Command, session: Session): void {
@@ -39,10 +41,11 @@ export function addSandboxCommands(program: Command, session: Session): void {
     .option('-o, --owner <name>', 'its owner (default: BERTH_OWNER, or you)')
     .option('-n, --name <name>', 'its name (default: "default")')
     .option('-i, --image <image>', 'its image (default: the base image)')
-    .option('--tier <tier>', 'small, medium or large');
+    .option('--tier <tier>', 'small, medium or large')
+    .option('--snapshot <id>', 'begin with the workspace of this snapshot');
   addSettingsOptions(create).action(async (options: CreateOptions) => {
-    const { owner = defaultOwner(), name, image, tier } = options;
-    const wanted = { owner, name, image, tier, ...settingsOf(options) };
+    const { owner = defaultOwner(), name, image, tier, snapshot } = options;
+    const wanted = { owner, name, image, tier, snapshotId: snapshot, ...settingsOf(options) };
     const created = await session.api().post('/v1/sandboxes', wanted, SandboxCreatedSchema);
     await show(session.terminal(), created, () => [
       ...linesOf(created.sandbox),
@@ -64,10 +67,12 @@ export function addSandboxCommands(program: Command, session: Session): void {
       await show(session.terminal(), found, () => linesOf(found));
     });
   addLifecycleCommands(sandbox, session);
+  addReplacingCommands(sandbox, session);
 }
 
 interface CreateOptions extends SettingsOptions {
   readonly owner?: string;
+  readonly snapshot?: string;
   readonly name?: string;
   readonly image?: string;
   readonly tier?: string;
@@ -76,6 +81,7 @@ interface CreateOptions extends SettingsOptions {
 interface LifecycleOptions {
   readonly wait?: boolean;
   readonly finish?: boolean;
+  readonly snapshot?: boolean;
 }
 
 const LIFECYCLE = {
@@ -95,33 +101,63 @@ function addLifecycleCommands(sandbox: Command, session: Session): void {
     if (name === 'stop' || name === 'restart') {
       command.option('--finish', 'let the execs that run finish first');
     }
+    if (name === 'restart') {
+      command.option('--snapshot', 'begin with a snapshot').option('--no-snapshot', 'begin without one');
+    }
     command.action(async (id: string, options: LifecycleOptions) => {
       await changeSandbox(session, name, id, options);
     });
   }
 }
 
+function addReplacingCommands(sandbox: Command, session: Session): void {
+  sandbox
+    .command('restore')
+    .description('Gives a sandbox the workspace of a snapshot in place of its own.')
+    .argument('<id>')
+    .argument('<snapshot>')
+    .option('--wait', 'follow the operation until it ends or parks')
+    .option('--finish', 'let the execs that run finish first')
+    .action(async (id: string, snapshotId: string, { wait = false, finish = false }: LifecycleOptions) => {
+      const path = `/v1/sandboxes/${encodeURIComponent(id)}/restore`;
+      const body = bodyOf(finish, { snapshotId });
+      await showAsked(session, await session.api().post(path, body, SandboxCreatedSchema), wait);
+    });
+  sandbox
+    .command('change')
+    .description('Gives a sandbox another image or tier: a restart, if it runs.')
+    .argument('<id>')
+    .option('-i, --image <image>', 'the image from now on')
+    .option('--tier <tier>', 'the tier from now on')
+    .option('--wait', 'follow the operation until it ends or parks')
+    .option('--finish', 'let the execs that run finish first')
+    .action(async (id: string, options: LifecycleOptions & { image?: string; tier?: string }) => {
+      const { wait = false, finish = false, ...wanted } = options;
+      const path = `/v1/sandboxes/${encodeURIComponent(id)}/change`;
+      const body = bodyOf(finish, wanted);
+      await showAsked(session, await session.api().post(path, body, SandboxCreatedSchema), wait);
+    });
+}
+
+/** Undefined where there is nothing to say. */
+function bodyOf(finish: boolean, wanted: object): object | undefined {
+  const body = { ...wanted, ...(finish ? { running: 'wait' } : {}) };
+  return Object.keys(body).length === 0 ? undefined : body;
+}
+
 async function changeSandbox(
   session: Session,
   name: string,
   id: string,
-  { wait = false, finish = false }: LifecycleOptions,
+  { wait = false, finish = false, snapshot }: LifecycleOptions,
 ): Promise<void> {
   const path = `/v1/sandboxes/${encodeURIComponent(id)}`;
-  const body = finish ? { running: 'wait' } : undefined;
+  const body = bodyOf(finish, snapshot === undefined ? {} : { snapshot });
   const asked =
     name === 'rm'
       ? await session.api().delete(path, SandboxCreatedSchema)
       : await session.api().post(`${path}/${name}`, body, SandboxCreatedSchema);
-  if (wait && asked.operation !== null) {
-    await watchOperation(session, asked.operation.id);
-    return;
-  }
-  await show(session.terminal(), asked, () => [
-    `sandbox     ${asked.sandbox.id}`,
-    `state       ${asked.sandbox.observedState}`,
-    `operation   ${asked.operation === null ? 'none: it is so already' : `${asked.operation.id} (berth op watch)`}`,
-  ]);
+  await showAsked(session, asked, wait);
 }
 
 function linesOf(sandbox: SandboxResource): string[] {

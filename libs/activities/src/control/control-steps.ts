@@ -4,9 +4,13 @@ import {
   isRestartingTooOften,
   limits,
   notStartedEnd,
+  snapshotId,
+  type Correction,
+  type TierName,
   type Sandbox,
   type SandboxObservedState,
   type StepName,
+  type Undo,
 } from '#domain';
 import type { ControlActivities, StepInput } from '../contract.js';
 import { withHeartbeat } from '../heartbeat.js';
@@ -20,7 +24,12 @@ type ControlSteps = Pick<
   | 'holdQueue'
   | 'awaitExecs'
   | 'withdrawExecs'
+  | 'switchWorkspace'
+  | 'applyChange'
+  | 'revertChange'
+  | 'discardSnapshot'
   | 'openQueue'
+  | 'recordDone'
   | 'recordStopped'
   | 'recordDeleted'
   | 'recordGit'
@@ -28,8 +37,8 @@ type ControlSteps = Pick<
 
 /** The steps of operations that touch rows and runs only. */
 export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
-  const { sandboxes } = ports;
-  const step = (name: StepName, input: StepInput, work: (sandbox: Sandbox) => Promise<void>) =>
+  const { sandboxes, operations } = ports;
+  const step = (name: StepName | Undo, input: StepInput, work: (sandbox: Sandbox) => Promise<void>) =>
     recordedStep(ports, name, input, async () => work(await sandboxes.get(input.sandboxId)));
   return {
     checkRestarts: (input) =>
@@ -47,6 +56,30 @@ export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
       withHeartbeat(() => step('await_execs', input, ({ id }) => untilNoneIsLive(ports, id, input.untilMs))),
 
     withdrawExecs: (input) => step('withdraw_execs', input, ({ id }) => withdrawQueued(ports, id)),
+
+    switchWorkspace: (input) =>
+      step('switch_workspace', input, async ({ id }) => {
+        await sandboxes.switchWorkspace(id, input.operationId, input.operationId);
+      }),
+
+    applyChange: (input) =>
+      step('apply_change', input, async ({ id }) => {
+        const { image, tier } = (await operations.get(input.operationId)).options;
+        await sandboxes.correctByOperation(id, input.operationId, madeOf(image, tier));
+        ports.wake.wake(`sandbox:${id}`);
+      }),
+
+    revertChange: (input) =>
+      step('revert_change', input, async ({ id }) => {
+        const { before } = (await operations.get(input.operationId)).options;
+        await sandboxes.correctByOperation(id, input.operationId, madeOf(before?.image, before?.tier));
+        ports.wake.wake(`sandbox:${id}`);
+      }),
+
+    discardSnapshot: (input) =>
+      step('discard_snapshot', input, () => ports.snapshots.discard(snapshotId(input.operationId))),
+
+    recordDone: (input) => lastStep(ports, 'record_done', input, async () => Promise.resolve()),
 
     openQueue: (input) =>
       lastStep(ports, 'open_queue', input, async (sandbox) => {
@@ -78,6 +111,10 @@ function restartingTooOften(): DomainError {
     `The sandbox was started again by itself ${limits.RESTARTS_MAX} times in ${minutes} minutes and did not stay up.`,
   );
 }
+const madeOf = (image: string | undefined, tier: TierName | undefined): Correction => ({
+  ...(image === undefined ? {} : { image }),
+  ...(tier === undefined ? {} : { tier }),
+});
 
 /** Where something may run that an operation is about to end. */
 const HELD: Readonly<Record<SandboxObservedState, boolean>> = {

@@ -27,6 +27,7 @@ async function parkIn(state: OperationState) {
     bulks: world.bulks,
     credentials: world.credentials,
     hosts: world.hosts,
+    snapshots: world.snapshots,
     wake,
     runs,
     log,

@@ -15,6 +15,7 @@ import {
   type OperationStore,
   type SandboxStore,
   type StepName,
+  type SnapshotStore,
   type SweepStore,
   type WakeSender,
   type WorkflowInspector,
@@ -31,6 +32,7 @@ export interface ControlActivityPorts {
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
   readonly execs: ExecStore;
+  readonly snapshots: Pick<SnapshotStore, 'discard'>;
   readonly sweeps: SweepStore;
   readonly bulks: BulkSweepStore;
   readonly credentials: Pick<CredentialStore, 'removeOfOperation' | 'removeLeft'>;

@@ -5,6 +5,7 @@ import {
   type OperationStore,
   type Sandbox,
   type SandboxStore,
+  touchesSandbox,
   type WakeSender,
 } from '#domain';
 import type { EndInput } from '../contract.js';
@@ -23,22 +24,26 @@ export async function endOperation(
   { operationId, sandboxId, state, failure }: EndInput,
 ): Promise<void> {
   const { sandboxes, operations, credentials, wake } = ports;
-  if (isGitKind((await operations.get(operationId)).kind)) {
-    // It has changed nothing about the sandbox, so nothing is said about it there.
-    await credentials.removeOfOperation(operationId);
-  } else {
-    const sandbox = await sandboxes.get(sandboxId);
-    const { generation, containerId } = sandbox;
-    await sandboxes.observeByOperation(sandboxId, operationId, {
-      generation,
-      containerId,
-      ...endedStates(sandbox),
-      failure,
-    });
-  }
+  const { kind } = await operations.get(operationId);
+  if (touchesSandbox(kind)) await recordEnd(sandboxes, { operationId, sandboxId, failure });
+  if (isGitKind(kind)) await credentials.removeOfOperation(operationId);
   await operations.move(operationId, ['pending', 'running', 'parked'], state, { failure });
   wake.wake(`operation:${operationId}`);
   wake.wake(`sandbox:${sandboxId}`);
+}
+
+async function recordEnd(
+  sandboxes: SandboxStore,
+  { operationId, sandboxId, failure }: Pick<EndInput, 'operationId' | 'sandboxId' | 'failure'>,
+): Promise<void> {
+  const sandbox = await sandboxes.get(sandboxId);
+  const { generation, containerId } = sandbox;
+  await sandboxes.observeByOperation(sandboxId, operationId, {
+    generation,
+    containerId,
+    ...endedStates(sandbox),
+    failure,
+  });
 }
 
 /** What the request had set does not hold any more: the wish is what there is. */

@@ -46,6 +46,7 @@ function portsOf(
     sweeps,
     bulks,
     hosts: world.hosts,
+    snapshots: world.snapshots,
     wake: world.wakes,
     runs: world.workflows,
     log,

@@ -13,11 +13,14 @@ import {
   type OperationStore,
   type Sandbox,
   type SandboxObservedState,
+  type ObjectStore,
   type SandboxStore,
+  type SnapshotStore,
   type StepName,
   type Undo,
   type WakeSender,
 } from '#domain';
+import { revertWorkspace, unpackSnapshotStep, writeSnapshotStep } from '../archive/archive-steps.js';
 import type { HostActivities, StepInput } from '../contract.js';
 import { reach, SuspendedError } from '../exec/reach.js';
 import type { ExecSupervisor } from '../exec/exec-supervisor.js';
@@ -28,7 +31,11 @@ import { awaitHealth } from './await-health.js';
 import { reconcileHost } from './reconcile.js';
 import { drainExecs, observeContainer } from './settle.js';
 
+const signal = (): AbortSignal => Context.current().cancellationSignal;
+
 export interface HostActivityPorts {
+  readonly snapshots: SnapshotStore;
+  readonly objects: ObjectStore;
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
   readonly execs: ExecStore;
@@ -46,6 +53,7 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
     prepareStorage: (input) =>
       step('prepare_storage', input, async (sandbox) => {
         await engine.prepareStorage(containerSpec(sandbox, input, sandbox.generation));
+        await sandboxes.recordWorkspace(sandbox.id, input.operationId);
       }),
 
     createContainer: (input) =>
@@ -90,6 +98,8 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
     observeContainer: (input) =>
       step('observe_container', input, (sandbox) => observeContainer(ports, input, sandbox)),
 
+    ...archiveActivities(ports, step),
+
     reconcileHost: () => withHeartbeat(() => reconcileHost(ports, hostId)),
 
     cancelExec: ({ execId }) => withHeartbeat(() => cancelExec(ports, execId)),
@@ -97,6 +107,27 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
 }
 
 type StepPorts = Pick<HostActivityPorts, 'sandboxes' | 'operations' | 'wake'>;
+
+/** Workspaces into object storage and back, and what undoes that. */
+function archiveActivities(
+  ports: HostActivityPorts,
+  step: ReturnType<typeof stepsOver>,
+): Pick<HostActivities, 'writeSnapshot' | 'unpackSnapshot' | 'revertWorkspace' | 'runAgain'> {
+  return {
+    writeSnapshot: (input) =>
+      step('write_snapshot', input, (sandbox) => writeSnapshotStep(ports, input, sandbox, signal())),
+
+    unpackSnapshot: (input) =>
+      step('unpack_snapshot', input, (sandbox) => unpackSnapshotStep(ports, input, sandbox, signal())),
+
+    revertWorkspace: (input) =>
+      step('revert_workspace', input, async (sandbox) =>
+        revertWorkspace(ports, input, sandbox, await ports.operations.get(input.operationId)),
+      ),
+
+    runAgain: (input) => step('run_again', input, (sandbox) => runAgain(ports, input, sandbox)),
+  };
+}
 
 /** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
 export function stepsOver(ports: StepPorts) {
@@ -141,6 +172,16 @@ async function awaitRunner(ports: HostActivityPorts, input: StepInput, sandbox: 
   await connection.list();
 }
 
+/** With the values that it had before: those of the row, which other undos have put back. */
+async function runAgain(ports: HostActivityPorts, input: StepInput, sandbox: Sandbox): Promise<void> {
+  const { engine, sandboxes } = ports;
+  await engine.prepareStorage(containerSpec(sandbox, input, sandbox.generation));
+  const generation = await sandboxes.raiseGeneration(sandbox.id, input.operationId);
+  const { containerId } = await engine.createContainer(containerSpec(sandbox, input, generation));
+  await observe(ports, input, { generation, containerId }, 'starting');
+  await awaitRunner(ports, input, { ...sandbox, generation, containerId });
+}
+
 function containerSpec(sandbox: Sandbox, input: StepInput, generation: number): ContainerSpec {
   return {
     sandboxId: sandbox.id,
@@ -151,6 +192,8 @@ function containerSpec(sandbox: Sandbox, input: StepInput, generation: number): 
     operationId: input.operationId,
     image: sandbox.image,
     tier: TIERS[sandbox.tier],
+    workspaceId: sandbox.workspaceId,
+    mayMakeWorkspace: !sandbox.workspaceMade,
   };
 }
 

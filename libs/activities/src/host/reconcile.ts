@@ -11,6 +11,8 @@ import {
   type SandboxStore,
   type SurveyedContainer,
   type WakeSender,
+  type SandboxId,
+  type WorkspaceRef,
 } from '#domain';
 import type { ReconcileResult } from '../contract.js';
 import type { ExecSupervisor } from '../exec/exec-supervisor.js';
@@ -33,6 +35,7 @@ export async function reconcileHost(ports: ReconcilePorts, hostId: HostId): Prom
   const { sandboxes, operations, engine } = ports;
   // In this order: what is made after the rows were read has a row that says that an operation holds it.
   const rows = new Map((await sandboxes.listOnHost(hostId)).map((row) => [row.id, row]));
+  const workspaces = await engine.listWorkspaces();
   const held = await operations.liveSandboxes(hostId);
   const survey = await engine.survey();
   const done = { looked: rows.size, changed: 0, reclaimed: 0, removed: 0, reported: 0 };
@@ -45,8 +48,39 @@ export async function reconcileHost(ports: ReconcilePorts, hostId: HostId): Prom
     if (row.generation === 0 || held.has(row.id)) continue;
     if (await settleRow(ports, row, survey)) done.changed += 1;
   }
+  done.removed += await removeWorkspaces(ports, workspaces, held);
   return done;
 }
+
+/**
+ * What a restore has replaced, or left when it was given up. A workspace belongs to one operation, which is not live any
+ * more where it was listed before those that are: so the row, read after both, says for ever whether it is used.
+ */
+async function removeWorkspaces(
+  { sandboxes, engine, log }: ReconcilePorts,
+  workspaces: readonly WorkspaceRef[],
+  held: ReadonlySet<SandboxId>,
+): Promise<number> {
+  let removed = 0;
+  const several = workspaces.filter(
+    ({ sandboxId, workspaceId }) =>
+      !held.has(sandboxId) &&
+      workspaces.some((other) => other.sandboxId === sandboxId && other.workspaceId !== workspaceId),
+  );
+  for (const sandboxId of new Set(several.map((workspace) => workspace.sandboxId))) {
+    const row = await findDeleted(sandboxes, { sandboxId });
+    // A sandbox that lost its own keeps the others, until people have decided.
+    if (row === undefined || !several.some((one) => isOwn(one, row))) continue;
+    const listed = several.filter((one) => one.sandboxId === sandboxId && !isOwn(one, row));
+    const gone = await engine.removeWorkspaces(listed);
+    if (gone > 0) log.info({ sandboxId, gone }, 'Workspaces that a restore has replaced are removed.');
+    removed += gone;
+  }
+  return removed;
+}
+
+const isOwn = (workspace: WorkspaceRef, row: Sandbox): boolean =>
+  workspace.sandboxId === row.id && workspace.workspaceId === row.workspaceId;
 
 async function settleContainer(
   { sandboxes, engine, log }: ReconcilePorts,
@@ -73,7 +107,7 @@ async function settleContainer(
 
 async function findDeleted(
   sandboxes: SandboxStore,
-  { sandboxId }: SurveyedContainer,
+  { sandboxId }: Pick<SurveyedContainer, 'sandboxId'>,
 ): Promise<Sandbox | undefined> {
   try {
     return await sandboxes.get(sandboxId);

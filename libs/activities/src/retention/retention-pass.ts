@@ -7,6 +7,8 @@ import {
   type OwnerOfOutput,
   type RetentionPolicy,
   type RetentionStore,
+  type SnapshotPolicy,
+  type SnapshotStore,
   type WakeSender,
 } from '#domain';
 import type { RetentionResult } from '../contract.js';
@@ -15,12 +17,14 @@ export interface RetentionPorts {
   readonly retention: RetentionStore;
   readonly objects: ObjectStore;
   readonly policy: RetentionPolicy;
+  readonly snapshots: Pick<SnapshotStore, 'expire'>;
+  readonly snapshotPolicy: SnapshotPolicy;
   readonly wake: WakeSender;
   readonly log: Log;
 }
 
 /**
- * First the rows say that output has expired, then its bytes go: from the database, and from object storage together
+ * First the rows say that output and snapshots have expired, then its bytes go: from the database, and from object storage together
  * with what crashes have left behind there. Each part does a bounded amount and is safe to repeat from its beginning.
  */
 export async function retentionPass(
@@ -29,9 +33,13 @@ export async function retentionPass(
   signal: AbortSignal,
 ): Promise<RetentionResult> {
   const { next, expired } = await expireOutputs(ports, after, signal);
+  const snapshots = await ports.snapshots.expire(
+    ports.snapshotPolicy,
+    limits.RETENTION_SNAPSHOTS_PER_PASS_MAX,
+  );
   const erased = await eraseChunks(ports, signal);
   const { removed, stoppedBy } = await removeObjects(ports, signal);
-  return { next, expired, erased, removed, stoppedBy };
+  return { next, expired, snapshots, erased, removed, stoppedBy };
 }
 
 /** Goes through the owners in their order and returns with whom to go on; null after the last one. */

@@ -42,7 +42,17 @@ const large = (): Piece[] => [output(150 * KIB), output(150 * KIB)];
 function portsWith(policy: Partial<RetentionPolicy>): RetentionPorts {
   const { retention, objects } = world;
   const wake = { wake: (): void => undefined };
-  return { retention, objects, policy: { ...GENEROUS, ...policy }, wake, log: world.ports.log };
+  const snapshots = { expire: async () => await Promise.resolve(0) };
+  const snapshotPolicy = { keptPerSandbox: 1, deletedAgeMsMax: 0 };
+  return {
+    retention,
+    objects,
+    policy: { ...GENEROUS, ...policy },
+    snapshots,
+    snapshotPolicy,
+    wake,
+    log: world.ports.log,
+  };
 }
 
 const retain = async (policy: Partial<RetentionPolicy>, ports: Partial<RetentionPorts> = {}) =>

@@ -8,7 +8,7 @@ import {
   type OutputSpan,
   type SegmentStore,
 } from '#domain';
-import { sha256Of } from './verified-object.js';
+import { sha256Of } from '../verified-object.js';
 
 export interface GatheredOutput {
   readonly span: OutputSpan;

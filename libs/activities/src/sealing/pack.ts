@@ -1,6 +1,6 @@
 import { manifestOf, type EndedExec, type ManifestPlace, type OutputSegment, type PackMember } from '#domain';
 import type { GatheredOutput } from './gather.js';
-import { sha256Of } from './verified-object.js';
+import { sha256Of } from '../verified-object.js';
 
 /** The last 16 bytes of a pack: these eight, and the length of the index before them as a big-endian integer. */
 const FOOTER_MAGIC = 'BERTHPK1';

@@ -12,7 +12,7 @@ import {
   type SegmentStore,
 } from '#domain';
 import type { OutputGatherer } from './gather.js';
-import { putVerified, sha256Of } from './verified-object.js';
+import { putVerified, sha256Of } from '../verified-object.js';
 
 export interface SealExecPorts {
   readonly sealing: SealingStore;

@@ -20,7 +20,7 @@ import { OutputGatherer } from './gather.js';
 import { PackBuilder } from './pack.js';
 import { sealExec } from './seal-exec.js';
 import { indexEnded } from './search-index.js';
-import { putVerified } from './verified-object.js';
+import { putVerified } from '../verified-object.js';
 
 export interface SealPorts {
   readonly hot: OutputSource;

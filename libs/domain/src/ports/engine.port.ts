@@ -1,13 +1,20 @@
 import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
 import type { CheckOutcome, HealthCheck } from '../sandbox.health.js';
 import type { ContainerLimits } from '../sandbox.js';
+import type { ArchiveSummary } from '../snapshot/snapshot.js';
 import type { RunnerConnection } from './runner.port.js';
 
 /** What a container engine must do for a sandbox. Every call is safe to repeat; containers are found by name and proved by label. */
 export interface ContainerEngine {
-  /** Volumes, network and the runner's volume. Throws `image_missing` when the image is not on the host and cannot be pulled. */
+  /**
+   * Volumes, network and the runner's volume. Throws `image_missing` when the image is not on the host and cannot be pulled,
+   * and `workspace_missing` where the workspace is gone and may not be made.
+   */
   prepareStorage(spec: ContainerSpec): Promise<void>;
-  /** Creates the container of this generation or adopts the one that is there; removes containers of older generations of this sandbox. */
+  /**
+   * Creates the container of this generation or adopts the one that is there; removes containers of older generations of this
+   * sandbox. Throws `workspace_missing` as above.
+   */
   createContainer(spec: ContainerSpec): Promise<{ containerId: string }>;
   /**
    * Starts the container of this generation. One that is gone, or that the engine refuses to start, for example because it
@@ -18,8 +25,24 @@ export interface ContainerEngine {
   stopContainer(sandbox: SandboxRef): Promise<void>;
   /** Ends and removes the containers of this sandbox up to this generation, by name and label. */
   removeContainers(sandbox: SandboxRef): Promise<void>;
-  /** Deletes workspace and spool. Only what carries our name and our labels; throws while a container still uses them. */
+  /** Deletes every workspace and the spool. Only what carries our name and our labels; throws while a container still uses them. */
   removeStorage(sandboxId: SandboxId): Promise<void>;
+  /** The workspace as a tar stream, read by a short-lived container without network that can change nothing. Throws `workspace_missing`. */
+  readWorkspace(workspace: WorkspaceRef, image: string, signal: AbortSignal): Promise<WorkspaceArchive>;
+  /**
+   * Makes a workspace out of a tar stream, by a short-lived container without network. What an earlier
+   * attempt has made is removed before. Throws `archive_refused`.
+   */
+  unpackWorkspace(
+    workspace: WorkspaceRef,
+    spec: Pick<ContainerSpec, 'tenantId' | 'ownerId' | 'image'>,
+    archive: { readonly bytes: AsyncIterable<Uint8Array>; readonly summary: ArchiveSummary },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** The workspaces on this host, of all sandboxes. */
+  listWorkspaces(): Promise<WorkspaceRef[]>;
+  /** Removes these, if they are ours; one that a container uses stays. Returns how many went. */
+  removeWorkspaces(workspaces: readonly WorkspaceRef[]): Promise<number>;
   inspect(sandbox: SandboxRef): Promise<ContainerView>;
   /**
    * Asks a running sandbox once how it is, by its runner: nothing of the host is within its reach. Throws where it could not be
@@ -46,6 +69,18 @@ export interface SandboxRef {
   readonly generation: number;
 }
 
+export interface WorkspaceRef {
+  readonly sandboxId: SandboxId;
+  /** The restore that made it; null for the workspace that a sandbox begins with. */
+  readonly workspaceId: OperationId | null;
+}
+
+/** To be iterated once, to its end; then the summary says what came. */
+export interface WorkspaceArchive {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  summary(): ArchiveSummary;
+}
+
 export interface ContainerSpec extends SandboxRef {
   readonly tenantId: TenantId;
   readonly ownerId: OwnerId;
@@ -53,6 +88,9 @@ export interface ContainerSpec extends SandboxRef {
   readonly operationId: OperationId;
   readonly image: string;
   readonly tier: ContainerLimits;
+  readonly workspaceId: OperationId | null;
+  /** False for a workspace that was there once: if it is gone, that is for people to know. */
+  readonly mayMakeWorkspace: boolean;
 }
 
 export interface SurveyedContainer extends SandboxRef {

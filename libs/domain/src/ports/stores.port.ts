@@ -2,8 +2,7 @@ import type { Exec, ExecEnd, ExecRequest } from '../exec.js';
 import type { Failure } from '../errors.js';
 import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
 import type { SearchWord } from '../output/search-words.js';
-import type { GitProgress } from '../git/git.outcome.js';
-import type { Operation, OperationOutcome, Park } from '../operation.js';
+import type { Operation, OperationOptions, OperationOutcome, Park, StepProgress } from '../operation.js';
 import type { Correction } from '../operation.correction.js';
 import type { AskedOperation } from '../operation.request.js';
 import type { OperationState } from '../operation.states.js';
@@ -45,7 +44,9 @@ export interface NewOperation {
   readonly tenantId: TenantId;
   readonly ownerId: OwnerId;
   readonly sandboxId: SandboxId;
-  readonly kind: 'start';
+  /** `restore`: only for a sandbox that is made by this request. */
+  readonly kind: 'start' | 'restore';
+  readonly options?: OperationOptions;
   readonly requestHash: string;
 }
 
@@ -176,6 +177,10 @@ export interface SandboxStore {
    * one has come, or it is held. What comes later starts it again.
    */
   beginIdleStop(id: SandboxId, operationId: OperationId): Promise<Operation | undefined>;
+  /** Notes that the workspace has been made. Fenced by the operation; false when another holds the sandbox. */
+  recordWorkspace(id: SandboxId, operationId: OperationId): Promise<boolean>;
+  /** Gives a sandbox another workspace, which has been made. Fenced by the operation; false when another holds the sandbox. */
+  switchWorkspace(id: SandboxId, operationId: OperationId, workspaceId: OperationId | null): Promise<boolean>;
   setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void>;
 }
 
@@ -207,7 +212,7 @@ export interface OperationStore {
   /** Notes for the sweep that these have their runs. */
   markWorkflowsStarted(ids: readonly OperationId[]): Promise<void>;
   /** Shows how far the running attempt of a step is; nothing depends on it. */
-  noteProgress(id: OperationId, step: string, progress: GitProgress): Promise<void>;
+  noteProgress(id: OperationId, step: string, progress: StepProgress): Promise<void>;
   /** Changes what a git operation does from now on. False when it has ended. */
   correctGit(id: OperationId, correction: Pick<Correction, 'credentialId' | 'branch'>): Promise<boolean>;
   /** The sandboxes of a host that an operation holds. */

@@ -6,6 +6,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
  */
 @Entity('pending_objects')
 @Index('pending_objects_since', ['since'])
+@Index('pending_objects_attempt', ['attempt'])
 export class PendingObjectEntity {
   @PrimaryColumn('text') key!: string;
   @Column('text') state!: 'writing' | 'removing';

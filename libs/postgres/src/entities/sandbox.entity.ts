@@ -35,6 +35,9 @@ export class SandboxEntity {
   @Column('text', { name: 'desired_state' }) desiredState!: SandboxDesiredState;
   @Column('text', { name: 'observed_state' }) observedState!: SandboxObservedState;
   @Column('text', { name: 'container_id', nullable: true }) containerId!: string | null;
+  @Column('uuid', { name: 'workspace_id', nullable: true }) workspaceId!: string | null;
+  @Column('boolean', { name: 'workspace_made', default: false }) workspaceMade!: boolean;
+  @Column('boolean', { name: 'snapshot_on_restart', default: false }) snapshotOnRestart!: boolean;
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
   @Column('text', { name: 'restart_policy', default: 'on-failure' }) restartPolicy!: RestartPolicy;
   @Column('integer', { name: 'idle_stop_seconds', nullable: true }) idleStopSeconds!: number | null;

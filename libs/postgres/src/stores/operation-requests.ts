@@ -5,6 +5,7 @@ import {
   optionsFor,
   desiredAfterGivingUp,
   DomainError,
+  settledOptions,
   type Failure,
   type NewOperation,
   type Operation,
@@ -23,6 +24,7 @@ import {
   type OperationRow,
   type SandboxRow,
 } from './rows.js';
+import { requireReadySnapshot } from './snapshot-use.js';
 
 /** All of this runs in a transaction that holds the row lock of the sandbox. */
 export const LIVE = `('pending', 'running', 'parked')`;
@@ -46,7 +48,32 @@ export async function requestInTransaction(
   const before = await byId(sql, asked.id);
   if (before) return { sandbox, operation: before, created: false };
   const live = await liveOf(sql, sandbox);
-  return await carryOut(sql, sandbox, live, asked, decideRequest(sandbox, live, asked));
+  const settled = { ...asked, options: settledOptions(sandbox, asked) };
+  return await carryOut(sql, sandbox, live, settled, decideRequest(sandbox, live, settled));
+}
+
+/** Of a sandbox that may just have been made: a start if it needs one, or the restore that it was made for. */
+export async function firstOperation(
+  sql: SqlRunner,
+  sandbox: Sandbox,
+  start: NewOperation,
+  isNew: boolean,
+): Promise<RequestedOperation> {
+  const { kind, options = {}, id, requestHash } = start;
+  if (kind === 'start') return await ensureNeeded(sql, sandbox, start);
+  const before = await byId(sql, id);
+  if (before) return { sandbox, operation: before, created: false };
+  if (!isNew) {
+    throw new DomainError(
+      'invalid_state',
+      'A sandbox of this name exists. Restore it, or take another name.',
+      {
+        extra: { sandboxId: sandbox.id },
+      },
+    );
+  }
+  const asked = { id, requestHash, kind, options, parks: true };
+  return await create(sql, sandbox, { ...asked, options: settledOptions(sandbox, asked) }, null);
 }
 
 /** The id of an operation comes from the Idempotency-Key: under the same id only the same request may come again. */
@@ -103,6 +130,8 @@ async function create(
   tookOver: TakenOver | null,
 ): Promise<RequestedOperation> {
   const { id, tenantId, ownerId, hostId } = sandbox;
+  const { snapshotId } = asked.options;
+  if (snapshotId !== undefined) await requireReadySnapshot(sql, tenantId, snapshotId);
   const [created] = await sql<OperationRow>(
     `INSERT INTO operations AS o
        (id, tenant_id, owner_id, sandbox_id, host_id, kind, state, steps, request_hash, options, parks, took_over)
@@ -129,7 +158,7 @@ async function create(
 /** It may be so already by somebody's hand, and the wish is another still. */
 async function wish(sql: SqlRunner, sandbox: Sandbox, asked: OperationRequest): Promise<Sandbox> {
   const desiredState = desiredAfter(asked);
-  if (sandbox.desiredState === desiredState) return sandbox;
+  if (desiredState === null || sandbox.desiredState === desiredState) return sandbox;
   await sql(`UPDATE sandboxes SET desired_state = $2, updated_at = now() WHERE id = $1`, [
     sandbox.id,
     desiredState,

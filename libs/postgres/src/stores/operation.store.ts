@@ -8,7 +8,6 @@ import {
   stepProgressed,
   type Correction,
   type Failure,
-  type GitProgress,
   type HostId,
   type Operation,
   type OperationId,
@@ -18,6 +17,7 @@ import {
   type Page,
   type Park,
   type SandboxId,
+  type StepProgress,
   type StepRecord,
   type TenantId,
 } from '#domain';
@@ -129,7 +129,7 @@ export class PostgresOperationStore implements OperationStore {
     return rows.length > 0;
   }
 
-  async noteProgress(id: OperationId, step: string, progress: GitProgress): Promise<void> {
+  async noteProgress(id: OperationId, step: string, progress: StepProgress): Promise<void> {
     await this.changeSteps(id, false, (steps) => stepProgressed(steps, step, progress));
   }
 

@@ -9,6 +9,7 @@ import {
   type RetentionStore,
 } from '#domain';
 import type { Database, SqlRunner } from '../database.js';
+import { removeObjects } from './pending-objects.js';
 import { COMMAND_TEXT, plainWords } from './search.sql.js';
 
 /** Its end is what makes an exec one that retention may touch. */
@@ -133,11 +134,6 @@ async function expireInTransaction(sql: SqlRunner, id: ExecId): Promise<boolean>
   const keys = new Set(segments.map((segment) => segment.key));
   if (before.manifestKey !== null) keys.add(before.manifestKey);
   // A pack is asked for, too: it is removed when nothing refers to it any more.
-  await sql(
-    `INSERT INTO pending_objects (key, state, attempt, tenant_id, owner_id)
-     SELECT key, 'removing', gen_random_uuid(), $2, $3 FROM unnest($1::text[]) AS k(key) ORDER BY key
-     ON CONFLICT (key) DO UPDATE SET state = 'removing', attempt = excluded.attempt, since = now()`,
-    [[...keys], before.tenantId, before.ownerId],
-  );
+  await removeObjects(sql, [...keys], before);
   return true;
 }

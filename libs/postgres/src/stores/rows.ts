@@ -24,7 +24,8 @@ export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "
   s.restart_policy AS "restartPolicy", s.idle_stop_seconds AS "idleStopSeconds",
   s.settings_version AS "settingsVersion", s.restarts, s.restart_due_at AS "restartDueAt",
   s.restart_cause AS "restartCause", s.health_check AS "healthCheck", s.health, s.created_at AS "createdAt",
-  s.updated_at AS "updatedAt"`;
+  s.updated_at AS "updatedAt", s.workspace_id AS "workspaceId", s.workspace_made AS "workspaceMade",
+  s.snapshot_on_restart AS "snapshotOnRestart"`;
 
 export const OPERATION_COLUMNS = `o.id, o.tenant_id AS "tenantId", o.owner_id AS "ownerId",
   o.sandbox_id AS "sandboxId", o.host_id AS "hostId", o.kind, o.options, o.parks, o.took_over AS "tookOver", o.state, o.steps, o.park, o.failure, o.result,
@@ -64,6 +65,9 @@ export function sandboxFrom(row: SandboxRow): Sandbox {
     desiredState: row.desiredState,
     observedState: row.observedState,
     containerId: row.containerId,
+    workspaceId: row.workspaceId === null ? null : operationId(row.workspaceId),
+    workspaceMade: row.workspaceMade,
+    snapshotOnRestart: row.snapshotOnRestart,
     failure: row.failure,
     healthCheck: row.healthCheck,
     health: row.health ?? NO_HEALTH,

@@ -23,7 +23,7 @@ export async function configure(
   const [row] = await sql<SandboxRow>(
     `UPDATE sandboxes s SET restart_policy = $2, idle_stop_seconds = $3, settings_version = $4,
        restart_due_at = $5, restart_cause = $6, health_check = $7, health = $8, health_due_at = NULL,
-       idle_due_at = NULL, updated_at = now()
+       snapshot_on_restart = $9, idle_due_at = NULL, updated_at = now()
      WHERE s.id = $1 RETURNING ${SANDBOX_COLUMNS}`,
     [
       sandbox.id,
@@ -34,6 +34,7 @@ export async function configure(
       after.restartDue?.cause ?? null,
       json(after.healthCheck),
       json(after.health),
+      after.snapshotOnRestart,
     ],
   );
   return row ? sandboxFrom(row) : after;

@@ -2,7 +2,6 @@ import {
   DEFAULT_SETTINGS,
   DomainError,
   settingsAfter,
-  type Correction,
   type Failure,
   type HostId,
   type NewOperation,
@@ -25,15 +24,19 @@ import type { Database, SqlRunner } from '../database.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
 import {
   ensureNeeded,
+  firstOperation,
   keyReused,
   LIVE,
   refuseOtherRequest,
   requestInTransaction,
   withdrawInTransaction,
 } from './operation-requests.js';
+import { changeByOperation } from './sandbox-by-operation.js';
 import { json, SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
 import { configure, recordHealth, takeDueChecks } from './sandbox-care.js';
 import { beginIdleStop, beginRestart } from './unasked-operations.js';
+
+type Corrected = Parameters<SandboxStore['correctByOperation']>;
 
 export class PostgresSandboxStore implements SandboxStore {
   constructor(private readonly database: Database) {}
@@ -44,8 +47,8 @@ export class PostgresSandboxStore implements SandboxStore {
       const settings = settingsAfter(DEFAULT_SETTINGS, sandbox.settings ?? {});
       const created = await sql<{ id: string }>(
         `INSERT INTO sandboxes (id, tenant_id, owner_id, name, image, tier, host_id, restart_policy, idle_stop_seconds, health_check,
-           desired_state, observed_state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
+           snapshot_on_restart, desired_state, observed_state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
         [
           sandbox.id,
           sandbox.tenantId,
@@ -57,6 +60,7 @@ export class PostgresSandboxStore implements SandboxStore {
           settings.restartPolicy,
           settings.idleStopSeconds,
           json(settings.healthCheck),
+          settings.snapshotOnRestart,
         ],
       );
       const [row] = await sql<SandboxRow>(
@@ -65,8 +69,9 @@ export class PostgresSandboxStore implements SandboxStore {
         [sandbox.tenantId, sandbox.ownerId, sandbox.name],
       );
       if (!row) throw keyReused();
-      const { created: operationCreated, ...needed } = await ensureNeeded(sql, sandboxFrom(row), start);
-      return { ...needed, operationCreated, sandboxCreated: created.length > 0 };
+      const needed = await firstOperation(sql, sandboxFrom(row), start, created.length > 0);
+      const { created: operationCreated, ...rest } = needed;
+      return { ...rest, operationCreated, sandboxCreated: created.length > 0 };
     });
   }
 
@@ -194,19 +199,24 @@ export class PostgresSandboxStore implements SandboxStore {
     return rows.length > 0;
   }
 
-  async correctByOperation(
+  async correctByOperation(...[id, operationId, correction]: Corrected): Promise<boolean> {
+    const change = `image = coalesce($3, s.image), tier = coalesce($4, s.tier), workspace_made = s.workspace_made AND $5`;
+    const values = [correction.image ?? null, correction.tier ?? null, correction.workspace !== 'empty'];
+    return await changeByOperation(this.database, { id, operationId, change, values });
+  }
+
+  async recordWorkspace(id: SandboxId, operationId: OperationId): Promise<boolean> {
+    const change = 'workspace_made = true';
+    return await changeByOperation(this.database, { id, operationId, change });
+  }
+
+  async switchWorkspace(
     id: SandboxId,
     operationId: OperationId,
-    correction: Correction,
+    workspaceId: OperationId | null,
   ): Promise<boolean> {
-    const rows = await this.database.query(
-      `UPDATE sandboxes s SET image = coalesce($3, s.image), tier = coalesce($4, s.tier), updated_at = now()
-       WHERE s.id = $1
-         AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})
-       RETURNING s.id`,
-      [id, operationId, correction.image ?? null, correction.tier ?? null],
-    );
-    return rows.length > 0;
+    const change = 'workspace_made = true, workspace_id = $3';
+    return await changeByOperation(this.database, { id, operationId, change, values: [workspaceId] });
   }
 
   async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
@@ -259,12 +269,7 @@ export class PostgresSandboxStore implements SandboxStore {
   }
 
   async forgiveRestarts(id: SandboxId, operationId: OperationId): Promise<void> {
-    await this.database.query(
-      `UPDATE sandboxes s SET restarts = '[]', updated_at = now()
-       WHERE s.id = $1
-         AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $2 AND o.sandbox_id = s.id AND o.state IN ${LIVE})`,
-      [id, operationId],
-    );
+    await changeByOperation(this.database, { id, operationId, change: `restarts = '[]'` });
   }
 
   async beginIdleStop(id: SandboxId, operationId: OperationId): Promise<Operation | undefined> {

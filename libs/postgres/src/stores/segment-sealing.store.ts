@@ -11,6 +11,7 @@ import {
 } from '#domain';
 import type { Database, SqlRunner } from '../database.js';
 import { sealPackInTransaction } from './segment-pack.js';
+import { beginWrite } from './pending-objects.js';
 import type { ExecCourseRow } from './rows.js';
 import { blocksColumnOf, ENDED_EXEC_COLUMNS, endedExecFrom } from './segment.rows.js';
 
@@ -64,10 +65,7 @@ export class PostgresSealingStore implements SealingStore {
   }
 
   async beginWrite(write: ObjectWrite, scope: OwnerOfOutput): Promise<void> {
-    await this.database.query(
-      `INSERT INTO pending_objects (key, state, attempt, tenant_id, owner_id) VALUES ($1, 'writing', $2, $3, $4)`,
-      [write.key, write.attempt, scope.tenantId, scope.ownerId],
-    );
+    await beginWrite((...call) => this.database.query(...call), write, scope);
   }
 
   async sealSegment(id: ExecId, segment: OutputSegment, attempt: string): Promise<boolean> {
