@@ -113,8 +113,21 @@ export class ShortLivedContainers {
         REMOVE_DEADLINE_MS,
       );
     } catch (error) {
-      // 404: gone by itself. 409: just going.
-      if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
+      // 404: gone by itself. 409: just going, and what it mounts is in use until it is gone.
+      if (statusOf(error) === 409) await this.untilGone(container);
+      else if (statusOf(error) !== 404) throw error;
+    }
+  }
+
+  private async untilGone(container: Docker.Container): Promise<void> {
+    try {
+      await this.engine.call(
+        'end a short-lived container',
+        (abortSignal) => container.wait({ condition: 'removed', abortSignal }),
+        REMOVE_DEADLINE_MS,
+      );
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
     }
   }
 }
