@@ -20,10 +20,16 @@ export interface SavedHistory {
  * Keeps the history of a run under a name if there is none yet. Saved histories are of code that has been released:
  * one is replaced only by deleting its file, together with the reason why no run of that shape can still be open.
  */
-export async function keepHistory(namespace: TestNamespace, name: string, workflowId: string): Promise<void> {
+export async function keepHistory(
+  namespace: TestNamespace,
+  name: string,
+  workflowId: string,
+  /** By default the latest one. */
+  runId?: string,
+): Promise<void> {
   const path = `${FOLDER}${name}.json`;
   if (existsSync(path)) return;
-  const history = await namespace.client.workflow.getHandle(workflowId).fetchHistory();
+  const history = await namespace.client.workflow.getHandle(workflowId, runId).fetchHistory();
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(path, `${historyToJSON(history).replaceAll(ROOT, '')}\n`);
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type {
+  BulkActivities,
   ControlActivities,
   ExecActivities,
   HostActivities,
@@ -19,6 +20,7 @@ export const WORKFLOW_BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle
 export const SCRIPTED_HOST = 'scripted';
 
 export type Script = ControlActivities & HostActivities & ExecActivities;
+export type BulkScript = BulkActivities & ExecActivities;
 export type KeepingScript = SealingActivities & RetentionActivities;
 /** What runs of execs call. */
 export type ExecScript = ExecActivities &
@@ -28,7 +30,7 @@ export type ExecScript = ExecActivities &
 /** Runs the real Workflows on the real server against Activities that a test scripts; stops the workers afterwards. */
 export async function withScriptedWorkers<T>(
   namespace: TestNamespace,
-  script: Partial<Script> | KeepingScript,
+  script: Partial<Script> | KeepingScript | BulkScript,
   work: () => Promise<T>,
 ): Promise<T> {
   const stop = await startScriptedWorkers(namespace, script);
@@ -42,7 +44,7 @@ export async function withScriptedWorkers<T>(
 /** Returns the way to stop them. */
 export async function startScriptedWorkers(
   namespace: TestNamespace,
-  script: Partial<Script> | KeepingScript,
+  script: Partial<Script> | KeepingScript | BulkScript,
 ): Promise<() => Promise<void>> {
   const shared = { connection: namespace.native, namespace: namespace.name, activities: { ...script } };
   const workers = await Promise.all([

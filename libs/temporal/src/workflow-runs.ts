@@ -5,6 +5,7 @@ import {
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
+import { limits } from '#domain';
 import type {
   Bulk,
   BulkId,
@@ -78,7 +79,7 @@ export class TemporalWorkflowRuns implements WorkflowStarter, WorkflowSignaller,
   }
 
   async wakeBulk({ id, tenantId, work: { action } }: Bulk): Promise<void> {
-    const input: BulkInput = { bulkId: id, tenantId, action };
+    const input: BulkInput = { bulkId: id, tenantId, action, pageItems: limits.BULK_PAGE_ITEMS };
     await this.temporal.call((client) =>
       client.workflow.signalWithStart(BULK_WORKFLOW, {
         workflowId: bulkWorkflowId(id),

@@ -101,7 +101,7 @@ export class BulkRun {
   async startRuns(works: readonly BulkItemWork[]): Promise<void> {
     await Promise.all(works.map((work) => this.start(work)));
     this.begun += works.length;
-    if (this.begun >= limits.BULK_PAGE_ITEMS || workflowInfo().continueAsNewSuggested) {
+    if (this.begun >= this.input.pageItems || workflowInfo().continueAsNewSuggested) {
       this.drainUntilMs ??= Date.now() + limits.BULK_DRAIN_MS_MAX;
     }
   }

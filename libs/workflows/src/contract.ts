@@ -123,6 +123,8 @@ export interface BulkInput {
   readonly tenantId: TenantId;
   /** For people: what it does. */
   readonly action: Bulk['work']['action'];
+  /** It is continued as a new run after so many items. A run keeps its own number, whatever later code says. */
+  readonly pageItems: number;
 }
 
 export interface BulkResult {
