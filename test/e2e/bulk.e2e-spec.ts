@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { call, insist, run, sandboxOf } from './api-client.js';
-import { bulk, decided, itemsOf, untilBulk, type BulkBody } from './bulk-client.js';
+import { berth } from './berth-cli.js';
+import { bulk, decided, itemsOf, untilBulk } from './bulk-client.js';
 import { killAndAwaitNew } from './processes.js';
 
 jest.setTimeout(180_000);
@@ -112,19 +113,28 @@ describe('a bulk operation', () => {
     await call('GET', `/v1/operations/${held.body.operation.id}?wait=60`);
   });
 
-  it('is selected by conditions, which a dry run only shows', async () => {
-    const { body } = await call<{ owner: string }>('GET', `/v1/sandboxes/${fleet[0]}`);
-    const asked = { action: 'stop', selector: { owner: [body.owner], state: ['running'] } };
-    const dry = await call<{ total: number; sandboxes: { id: string }[] }>('POST', '/v1/bulk-operations', {
-      body: { ...asked, dryRun: true },
+  it('is selected by conditions, shown by a dry run, and followed by the command line to its end', async () => {
+    const label = { fleet: randomUUID() };
+    const owner = `u-${randomUUID().slice(0, 8)}`;
+    const made = await insist<{ sandbox: { id: string } }>('POST', '/v1/sandboxes?wait=60', {
+      body: { owner, labels: label },
     });
-    expect([dry.status, dry.body.total, dry.body.sandboxes[0]?.id]).toEqual([200, 1, fleet[0]]);
-    const { id } = await bulk(asked);
-    expect(await decided(id)).toMatchObject({ state: 'succeeded', total: 1, owner: body.owner });
-    const stopped = await call<BulkBody>('GET', `/v1/sandboxes/${fleet[0]}`);
-    expect(stopped.body).toMatchObject({ observedState: 'stopped' });
-    const again = await bulk({ ...asked, selector: { owner: [body.owner] } });
+    const chosen = ['--label', `fleet=${label.fleet}`, '--state', 'running'];
+    const dry = await berth('--json', 'bulk', 'stop', ...chosen, '--dry-run');
+    expect(JSON.parse(dry.stdout.toString())).toMatchObject({
+      total: 1,
+      sandboxes: [{ id: made.body.sandbox.id }],
+    });
+    const stop = await berth('--json', 'bulk', 'stop', ...chosen, '--watch');
+    expect(stop.exitCode).toBe(0);
+    expect(JSON.parse(stop.stdout.toString())).toMatchObject({ state: 'succeeded', total: 1, owner });
+    const { body } = await call('GET', `/v1/sandboxes/${made.body.sandbox.id}`);
+    expect(body).toMatchObject({ observedState: 'stopped', labels: label });
+    const exec = ['bulk', 'exec', '--label', `fleet=${label.fleet}`, '--watch', '--', 'false'];
+    const failed = await berth(...exec);
+    expect(failed.exitCode).toBe(1);
+    expect(failed.stdout.toString()).toMatch(/failed +1\n/);
+    const again = await bulk({ action: 'delete', selector: { label } });
     expect(await decided(again.id)).toMatchObject({ state: 'succeeded', total: 1 });
-    expect((await itemsOf(again.id))[0]).toMatchObject({ state: 'succeeded', operationId: null });
   });
 });

@@ -101,12 +101,13 @@ export class MemorySandboxes implements SandboxStore {
     );
   }
 
-  async list(
-    tenantId: TenantId,
-    query: { ownerId?: OwnerId; limit: number; cursor?: string },
-  ): Promise<Page<Sandbox>> {
+  async list(tenantId: TenantId, query: Parameters<SandboxStore['list']>[1]): Promise<Page<Sandbox>> {
+    const wanted = Object.entries(query.labels ?? {});
     const rows = [...this.rows.values()].filter(
-      (row) => row.tenantId === tenantId && (query.ownerId === undefined || row.ownerId === query.ownerId),
+      (row) =>
+        row.tenantId === tenantId &&
+        (query.ownerId === undefined || row.ownerId === query.ownerId) &&
+        wanted.every(([name, value]) => row.labels[name] === value),
     );
     return await Promise.resolve(pageOf(rows, query));
   }
@@ -259,6 +260,7 @@ export class MemorySandboxes implements SandboxStore {
 
   private add({ settings = {}, ...sandbox }: NewSandbox): Sandbox {
     const row: Sandbox = {
+      labels: {},
       ...sandbox,
       ...settingsAfter(DEFAULT_SETTINGS, settings),
       settingsVersion: 1,

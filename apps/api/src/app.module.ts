@@ -48,6 +48,7 @@ import { SnapshotsController } from './snapshots/snapshots.controller.js';
 import { SnapshotsService } from './snapshots/snapshots.service.js';
 import { EventsGateway } from './socket/events.gateway.js';
 import { SocketSessions } from './socket/socket-sessions.js';
+import { SuperBulkController } from './super/super-bulk.controller.js';
 import { SuperExecController } from './super/super-exec.controller.js';
 import { SuperRestartController } from './super/super-restart.controller.js';
 import { TerminalGateway } from './terminal/terminal.gateway.js';
@@ -59,6 +60,7 @@ import { LongPoll } from './waiting/long-poll.js';
 export const CONTROLLERS: readonly Type[] = [
   SuperExecController,
   SuperRestartController,
+  SuperBulkController,
   SandboxesController,
   SandboxOperationsController,
   ExecsController,

@@ -30,6 +30,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/execs/:execId/signal': { signal: 'SIGINT' },
   'POST /v1/execs/:execId/resize': { columns: 80, rows: 24 },
   'POST /v1/bulk-operations': { action: 'restart', selector: { owner: ['u1'] } },
+  'POST /api/super/bulk/restart': { userIds: ['u1'] },
   'POST /v1/bulk-operations/:bulkId/retry-failed': { round: 1 },
   'POST /v1/operations/:operationId/retry': { step: 'create_container', parkNo: 1 },
   'POST /v1/operations/:operationId/abort': { step: 'create_container', parkNo: 1 },
@@ -70,7 +71,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(60);
+    expect(routes.length).toBe(61);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {

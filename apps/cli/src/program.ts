@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ApiError } from './api/api-client.js';
+import { addBulkCommands } from './commands/bulk.command.js';
 import { addCredentialCommands } from './commands/credential.command.js';
 import { addDoctorCommand } from './commands/doctor.command.js';
 import { addExecCommands } from './commands/exec.command.js';
@@ -21,6 +22,7 @@ Examples:
   berth exec --owner u1 --detach -- ./nightly.sh
   berth sandbox ls
   berth op watch ID
+  berth bulk restart --owner u1 --watch
   berth doctor
 
 The API and its admin secret are found by --url and --admin-secret, by BERTH_URL and BERTH_ADMIN_SECRET,
@@ -39,6 +41,7 @@ export async function run(argv: readonly string[], process: Process): Promise<nu
   addSandboxCommands(program, session);
   addSnapshotCommands(program, session);
   addOperationCommands(program, session);
+  addBulkCommands(program, session);
   addGitCommands(program, session);
   addCredentialCommands(program, session);
   addDoctorCommand(program, session);

@@ -13,6 +13,8 @@ export interface Sandbox extends SandboxSettings {
   readonly name: string;
   readonly image: string;
   readonly tier: TierName;
+  /** Words of its owner to find and select it by. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly hostId: HostId;
   /** Raised each time a container is created for the sandbox; fences every effect. */
   readonly generation: number;

@@ -1,12 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  failureFrom,
-  type Bulk,
-  type BulkStore,
-  type WakeSender,
-  type WorkflowInspector,
-  type WorkflowStarter,
-} from '#domain';
+import { failureFrom, type Bulk, type BulkStore, type WakeSender, type WorkflowStarter } from '#domain';
 import type { Logger } from 'pino';
 import { BULK_STORE, LOGGER, WAKE_SENDER, WORKFLOWS } from '../tokens.js';
 
@@ -15,22 +8,20 @@ import { BULK_STORE, LOGGER, WAKE_SENDER, WORKFLOWS } from '../tokens.js';
 export class BulkLauncher {
   constructor(
     @Inject(BULK_STORE) private readonly bulks: BulkStore,
-    @Inject(WORKFLOWS) private readonly workflows: WorkflowStarter & WorkflowInspector,
+    @Inject(WORKFLOWS) private readonly workflows: WorkflowStarter,
     @Inject(WAKE_SENDER) private readonly wakes: WakeSender,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   /**
-   * Waking a run twice is waking it once, so a repeated request may call this again. One that could not be started and has
-   * no run ends, so that nothing begins that its client was told of as refused.
+   * Waking a run twice is waking it once, so a repeated request may call this again. One whose run has not looked at it yet
+   * ends, so that nothing begins that its client was told of as refused: a run that comes later finds it ended.
    */
   async launch(bulk: Bulk): Promise<void> {
     try {
       await this.workflows.wakeBulk(bulk);
     } catch (error) {
-      if (await this.isRunning(bulk)) return;
-      await this.bulks.withdraw(bulk.id, failureFrom(error));
-      throw error;
+      if (await this.bulks.withdraw(bulk.id, failureFrom(error))) throw error;
     }
     this.wakes.wake(`bulk:${bulk.id}`);
   }
@@ -43,10 +34,5 @@ export class BulkLauncher {
     } catch (error) {
       this.log.warn({ bulkId: bulk.id, err: error }, 'The sweep will wake the run of this bulk operation.');
     }
-  }
-
-  private async isRunning({ id }: Bulk): Promise<boolean> {
-    const run = await this.workflows.bulkRun(id);
-    return run !== 'missing';
   }
 }

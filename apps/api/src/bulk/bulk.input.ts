@@ -8,12 +8,12 @@ import {
   type SandboxObservedState,
 } from '#domain';
 import { z } from 'zod';
-import { ExecBody } from '../execs/exec.input.js';
+import { ExecBody, Labels } from '../execs/exec.input.js';
 import { idText, nameText, pageQuery } from '../http/inputs.js';
 import { ImageReference, TierNameText } from '../http/resources.js';
 import { EndingBody } from '../sandboxes/sandbox.input.js';
 
-const SELECTOR_VALUES_MAX = 100;
+const SELECTOR_VALUES_MAX = 1_000;
 const MS_PER_SECOND = 1_000;
 const states = Object.keys(SANDBOX_TRANSITIONS) as [SandboxObservedState, ...SandboxObservedState[]];
 const bulkStates = Object.keys(BULK_TRANSITIONS) as [BulkState, ...BulkState[]];
@@ -24,17 +24,20 @@ const oneOf = <Item extends z.ZodType>(item: Item) =>
 const Selector = z
   .strictObject({
     owner: oneOf(nameText),
+    name: oneOf(nameText),
     tier: oneOf(TierNameText),
     state: oneOf(z.enum(states)),
     image: oneOf(ImageReference),
     host: oneOf(nameText),
+    label: Labels.optional(),
   })
-  .refine((selector) => Object.values(selector).some((values) => values !== undefined), {
+  .refine((selector) => Object.values(selector).some((values) => Object.keys(values ?? {}).length > 0), {
     error: 'must have at least one condition',
   })
   .meta({
     id: 'SandboxSelector',
-    description: 'All conditions must hold, each by one of its values. What is deleted is never selected.',
+    description:
+      'All conditions must hold, each by one of its values, labels by all. What is deleted is never selected.',
   });
 
 const SandboxIds = z

@@ -6,6 +6,7 @@ import {
   type BulkId,
   type BulkItem,
   type Page,
+  type SandboxSelector,
   type SelectedSandboxes,
 } from '#domain';
 import { z } from 'zod';
@@ -27,10 +28,12 @@ export const BulkView = z
     selector: z
       .object({
         owner: z.array(z.string()).optional(),
+        name: z.array(z.string()).optional(),
         tier: z.array(TierNameText).optional(),
         state: z.array(z.string()).optional(),
         image: z.array(z.string()).optional(),
         host: z.array(z.string()).optional(),
+        label: z.record(z.string(), z.string()).optional(),
       })
       .nullable()
       .meta({ description: 'Null where the sandboxes were named.' }),
@@ -94,13 +97,12 @@ export const BulkDryRun = z
 
 export function bulkView(bulk: Bulk): BulkView {
   const self = `/v1/bulk-operations/${bulk.id}`;
-  const { owner, tier, state, image, host } = bulk.selector ?? {};
   return {
     id: bulk.id,
     owner: bulk.ownerId,
     action: bulk.work.action,
     state: bulk.state,
-    selector: bulk.selector && JSON.parse(JSON.stringify({ owner, tier, state, image, host })),
+    selector: bulk.selector && selectorView(bulk.selector),
     maxConcurrency: bulk.concurrencyMax,
     delaySeconds: delaySecondsOf(bulk.delayMs),
     failureBudget: bulk.failureBudget,
@@ -115,6 +117,14 @@ export function bulkView(bulk: Bulk): BulkView {
     actions: BULK_CONTROLS[bulk.state].map((name) => (name === 'retry_failed' ? 'retry-failed' : name)),
     links: { self, items: `${self}/items`, events: '/v1/ws' },
   };
+}
+
+function selectorView(selector: SandboxSelector): NonNullable<BulkView['selector']> {
+  const lists = Object.entries(selector).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? [...value] : value,
+  ]);
+  return Object.fromEntries(lists);
 }
 
 export const bulkPage = (page: Page<Bulk>): z.infer<typeof BulkPage> => ({

@@ -44,7 +44,7 @@ const LabelKey = z
   .regex(LABEL_KEY, { error: 'a label has letters, digits and . _ / - and ends in a letter or digit' });
 const LabelValue = withoutNul.max(limits.LABEL_VALUE_LENGTH_MAX);
 
-const Labels = z
+export const Labels = z
   .record(LabelKey, LabelValue)
   .refine((labels) => Object.keys(labels).length <= limits.LABEL_ITEMS_MAX, {
     error: `must have at most ${limits.LABEL_ITEMS_MAX} labels`,
@@ -120,7 +120,7 @@ const LabelFilter = z
     return [text.slice(0, at), text.slice(at + 1)];
   });
 
-const LabelFilters = repeated(LabelFilter, limits.LABEL_ITEMS_MAX)
+export const LabelFilters = repeated(LabelFilter, limits.LABEL_ITEMS_MAX)
   .refine((labels) => new Set(labels.map(([key]) => key)).size === labels.length, {
     error: 'a label has one value',
   })

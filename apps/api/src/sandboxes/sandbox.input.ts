@@ -1,5 +1,6 @@
 import { limits, RESTART_POLICIES } from '#domain';
 import { z } from 'zod';
+import { LabelFilters, Labels } from '../execs/exec.input.js';
 import { idText, nameText, pageQuery } from '../http/inputs.js';
 import { ImageReference, TierNameText } from '../http/resources.js';
 
@@ -103,6 +104,7 @@ export const SandboxBody = z
     name: nameText.optional().meta({ description: 'Unique for the owner. By default `default`.' }),
     image: ImageReference.optional(),
     tier: TierNameText.optional(),
+    labels: Labels.optional().meta({ description: 'Your own words about it, to find and select it by.' }),
     ...settings,
     snapshotId: idText.optional().meta({
       description: 'Only for a sandbox that is made: it begins with this workspace.',
@@ -111,7 +113,11 @@ export const SandboxBody = z
   .meta({ id: 'SandboxRequest' });
 export type SandboxBody = z.infer<typeof SandboxBody>;
 
-export const SandboxesQuery = z.strictObject({ ...pageQuery, owner: nameText.optional() });
+export const SandboxesQuery = z.strictObject({
+  ...pageQuery,
+  owner: nameText.optional(),
+  label: LabelFilters.optional(),
+});
 export type SandboxesQuery = z.infer<typeof SandboxesQuery>;
 
 /** What becomes of the execs that run. */

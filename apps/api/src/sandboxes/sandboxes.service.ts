@@ -22,7 +22,7 @@ import {
 } from '#domain';
 import type { Call } from '../http/call.js';
 import { present } from '../http/inputs.js';
-import { idFor, requestHashOf } from '../http/request-identity.js';
+import { canonicalJson, idFor, requestHashOf } from '../http/request-identity.js';
 import { OperationLauncher } from '../operations/operation-launcher.js';
 import { OperationsService } from '../operations/operations.service.js';
 import { knownSnapshotId } from '../snapshots/snapshot-id.js';
@@ -66,6 +66,7 @@ export class SandboxesService {
         name,
         image: body.image ?? this.config.baseImage,
         tier: body.tier ?? DEFAULT_TIER,
+        labels: body.labels ?? {},
         hostId: known?.hostId ?? (await this.hosts.place()),
         settings: { idleStopSeconds: this.config.idleStopSeconds, ...present(settingsOf(body)) },
       },
@@ -113,6 +114,7 @@ export class SandboxesService {
     return await this.sandboxes.list(call.principal.tenantId, {
       ...present({
         ownerId: query.owner === undefined ? undefined : ownerId(query.owner),
+        labels: query.label,
         cursor: query.cursor,
       }),
       limit: query.limit ?? limits.PAGE_SIZE_DEFAULT,
@@ -137,12 +139,14 @@ function firstOf({ snapshotId }: SandboxBody): Pick<NewOperation, 'kind' | 'opti
 
 /** Asking for what is there is fine; asking for something else under its name must not be ignored in silence. */
 function refuseDifference(sandbox: Sandbox, body: SandboxBody): void {
-  const asked = { image: body.image ?? sandbox.image, tier: body.tier ?? sandbox.tier };
-  const isSame = asked.image === sandbox.image && asked.tier === sandbox.tier;
-  if (isSame && settingsAfter(sandbox, settingsOf(body)) === sandbox) return;
+  const { image, tier, labels } = sandbox;
+  const asked = { image, tier, labels, ...present(body) };
+  const isSame = asked.image === image && asked.tier === tier;
+  const isSettled = settingsAfter(sandbox, settingsOf(body)) === sandbox;
+  if (isSame && isSettled && canonicalJson(asked.labels) === canonicalJson(labels)) return;
   throw new DomainError(
     'invalid_state',
-    'A sandbox of this name exists with another image, tier or settings.',
+    'A sandbox of this name exists with another image, tier, labels or settings.',
     {
       extra: { sandboxId: sandbox.id, image: sandbox.image, tier: sandbox.tier },
     },

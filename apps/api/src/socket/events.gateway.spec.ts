@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DomainError, execId, type ExecId } from '#domain';
+import { bulkId, DomainError, execId, type ExecId } from '#domain';
 import { WebSocket } from 'ws';
 import { ADMIN, ADMIN_SECRET, startTestApp } from '../../../../test/fakes/api-app.js';
 import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
@@ -131,6 +131,22 @@ describe('the WebSocket', () => {
     if (operation) await world.operations.move(operation, ['pending'], 'canceled');
     world.wakes.wake(`operation:${operation}`);
     expect(await client.next('end')).toMatchObject({ id: 'o', state: 'canceled' });
+  });
+
+  it('carries the counts of a bulk operation to its end', async () => {
+    const client = await connect();
+    const payload = { action: 'restart', sandboxIds: [sandbox] };
+    const made = await app.inject({ method: 'POST', url: '/v1/bulk-operations', headers: ADMIN, payload });
+    const bulk = bulkId(made.json<{ id: string }>().id);
+    client.send({ t: 'sub', id: 'm', topic: `bulk:${bulk}` });
+    expect(await client.next('ev')).toMatchObject({
+      id: 'm',
+      state: 'pending',
+      bulkOperation: { id: bulk, counts: { pending: 1 } },
+    });
+    await world.bulks.withdraw(bulk, { code: 'dependency_unavailable', message: 'Away.' });
+    world.wakes.wake(`bulk:${bulk}`);
+    expect(await client.next('end')).toMatchObject({ id: 'm', state: 'canceled' });
   });
 
   const execSandbox = () => [...world.sandboxes.rows.keys()][0] ?? fail();

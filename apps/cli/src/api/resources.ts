@@ -82,6 +82,40 @@ export const SnapshotSchema = z.looseObject({
 });
 export type SnapshotResource = z.infer<typeof SnapshotSchema>;
 
+export const BulkSchema = z.looseObject({
+  id: z.string(),
+  action: z.string(),
+  state: z.string(),
+  round: z.number().int(),
+  total: z.number().int(),
+  counts: z.record(z.string(), z.number().int()),
+  pause: z
+    .looseObject({ pauseNo: z.number().int(), reason: FailureSchema, deadlineAt: z.string() })
+    .nullable(),
+  failure: FailureSchema.optional(),
+  createdAt: z.string(),
+  finishedAt: z.string().nullable(),
+});
+export type BulkResource = z.infer<typeof BulkSchema>;
+
+export const BulkItemSchema = z.looseObject({
+  number: z.number().int(),
+  sandboxId: z.string(),
+  owner: z.string(),
+  state: z.string(),
+  phase: z.string().nullable(),
+  attempts: z.number().int(),
+  failure: FailureSchema,
+  operationId: z.string().nullable(),
+  execId: z.string().nullable(),
+});
+
+export const BulkDryRunSchema = z.looseObject({
+  dryRun: z.literal(true),
+  total: z.number().int(),
+  sandboxes: z.array(SandboxSchema),
+});
+
 export const SandboxCreatedSchema = z.looseObject({
   sandbox: SandboxSchema,
   operation: OperationSchema.nullable(),

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { ExecSchema, pageOf, type ExecResource } from '../api/resources.js';
 import { execPath } from '../exec/exec-path.js';
 import { execBodyOf, type ExecOptions } from '../exec/exec-request.js';
@@ -9,6 +9,7 @@ import { withStdin } from '../input/with-stdin.js';
 import { CliError } from '../terminal/cli-error.js';
 import { show, tableOf, write } from '../terminal/terminal.js';
 import { addExecInputCommands, attachTo } from './exec-input.commands.js';
+import { collect, wholeNumber } from './option-values.js';
 import type { Session } from './session.js';
 
 const EXAMPLES = `
@@ -196,13 +197,4 @@ function exitText(exec: ExecResource): string {
 function commandText(exec: ExecResource): string {
   const argv = exec['argv'];
   return Array.isArray(argv) ? argv.join(' ').replaceAll(/\s+/g, ' ').slice(0, 80) : '-';
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
-  return Number(text);
-}
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value];
 }

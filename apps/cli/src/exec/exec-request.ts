@@ -1,3 +1,4 @@
+import { nameValuesOf } from '../commands/option-values.js';
 import type { Size } from '../terminal/local-terminal.js';
 import { CliError } from '../terminal/cli-error.js';
 
@@ -50,7 +51,7 @@ export function execBodyOf(options: ExecOptions, argv: readonly string[], size?:
   if (options.command !== undefined && argv.length > 0) {
     throw new CliError('Two commands are given: one by --command and one after `--`.', HOW);
   }
-  const env = environmentOf(options.env);
+  const env = nameValuesOf('--env', options.env, HOW);
   return {
     ...(options.command === undefined ? { argv } : { command: options.command }),
     ...(Object.keys(env).length === 0 ? {} : { env }),
@@ -71,16 +72,6 @@ function limitsOf(options: ExecOptions): Partial<ExecBody> {
     allowBackground: options.allowBackground,
   };
   return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
-}
-
-function environmentOf(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=');
-      if (at < 1) throw new CliError(`--env ${pair} is not of the form NAME=VALUE.`, HOW);
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
 }
 
 /** Refuses a choice that contradicts itself, instead of preferring one half silently. */

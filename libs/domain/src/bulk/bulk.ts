@@ -20,10 +20,13 @@ export type BulkWork =
 /** Which sandboxes: those that have all of it, out of those that are not deleted. */
 export interface SandboxSelector {
   readonly owner?: readonly OwnerId[];
+  readonly name?: readonly string[];
   readonly tier?: readonly TierName[];
   readonly state?: readonly SandboxObservedState[];
   readonly image?: readonly string[];
   readonly host?: readonly HostId[];
+  /** All of them. */
+  readonly label?: Readonly<Record<string, string>>;
 }
 
 /** Frozen when the bulk operation is made: what is there later is not added, what is gone fails by itself. */

@@ -34,6 +34,8 @@ export interface NewSandbox {
   readonly name: string;
   readonly image: string;
   readonly tier: TierName;
+  /** By default none. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly hostId: HostId;
   /** What is absent is the default. */
   readonly settings?: SettingsChange;
@@ -111,7 +113,13 @@ export interface SandboxStore {
   findByName(tenantId: TenantId, ownerId: OwnerId, name: string): Promise<Sandbox | undefined>;
   list(
     tenantId: TenantId,
-    query: { ownerId?: OwnerId; limit: number; cursor?: string },
+    query: {
+      ownerId?: OwnerId;
+      /** All of them. */
+      labels?: Readonly<Record<string, string>>;
+      limit: number;
+      cursor?: string;
+    },
   ): Promise<Page<Sandbox>>;
   /** For Activities of the system, which act by id and not for a tenant. */
   get(id: SandboxId): Promise<Sandbox>;

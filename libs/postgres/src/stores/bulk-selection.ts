@@ -6,14 +6,16 @@ import { Conditions } from './page.js';
 export function selected(tenantId: TenantId, selection: BulkSelection): Conditions {
   const conditions = new Conditions().equal('s.tenant_id', tenantId);
   if (selection.kind === 'ids') return conditions.oneOf('s.id', selection.ids);
-  const { owner, tier, state, image, host } = selection.selector;
+  const { owner, name, tier, state, image, host, label } = selection.selector;
   return conditions
     .differs('s.observed_state', 'deleted')
     .oneOf('s.owner_id', owner)
+    .oneOf('s.name', name)
     .oneOf('s.tier', tier)
     .oneOf('s.observed_state', state)
     .oneOf('s.image', image)
-    .oneOf('s.host_id', host);
+    .oneOf('s.host_id', host)
+    .holds('s.labels', label);
 }
 
 /** The order in which they begin, and in which their rows are locked: the same for everybody. */

@@ -18,7 +18,7 @@ import type { OperationEntity } from '../entities/operation.entity.js';
 import type { SandboxEntity } from '../entities/sandbox.entity.js';
 
 /** Column lists in the property names of the entities, so that a row of plain SQL has the shape of its entity. */
-export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "ownerId", s.name, s.image, s.tier,
+export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "ownerId", s.name, s.image, s.tier, s.labels,
   s.host_id AS "hostId", s.generation, s.operation_id AS "operationId", s.desired_state AS "desiredState",
   s.observed_state AS "observedState", s.container_id AS "containerId", s.failure,
   s.restart_policy AS "restartPolicy", s.idle_stop_seconds AS "idleStopSeconds",
@@ -59,6 +59,7 @@ export function sandboxFrom(row: SandboxRow): Sandbox {
     name: row.name,
     image: row.image,
     tier: row.tier,
+    labels: row.labels,
     hostId: hostId(row.hostId),
     generation: row.generation,
     operationId: row.operationId === null ? null : operationId(row.operationId),

@@ -47,8 +47,8 @@ export class PostgresSandboxStore implements SandboxStore {
       const settings = settingsAfter(DEFAULT_SETTINGS, sandbox.settings ?? {});
       const created = await sql<{ id: string }>(
         `INSERT INTO sandboxes (id, tenant_id, owner_id, name, image, tier, host_id, restart_policy, idle_stop_seconds, health_check,
-           snapshot_on_restart, desired_state, observed_state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
+           snapshot_on_restart, labels, desired_state, observed_state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'running', 'none') ON CONFLICT DO NOTHING RETURNING id`,
         [
           sandbox.id,
           sandbox.tenantId,
@@ -61,6 +61,7 @@ export class PostgresSandboxStore implements SandboxStore {
           settings.idleStopSeconds,
           json(settings.healthCheck),
           settings.snapshotOnRestart,
+          JSON.stringify(sandbox.labels ?? {}),
         ],
       );
       const [row] = await sql<SandboxRow>(
@@ -120,13 +121,11 @@ export class PostgresSandboxStore implements SandboxStore {
     return row && sandboxFrom(row);
   }
 
-  async list(
-    tenantId: TenantId,
-    query: { ownerId?: OwnerId; limit: number; cursor?: string },
-  ): Promise<Page<Sandbox>> {
+  async list(tenantId: TenantId, query: Parameters<SandboxStore['list']>[1]): Promise<Page<Sandbox>> {
     const conditions = new Conditions()
       .equal('s.tenant_id', tenantId)
       .equal('s.owner_id', query.ownerId)
+      .holds('s.labels', query.labels)
       .before('s', query.cursor);
     const limit = conditions.parameter(query.limit + 1);
     const rows = await this.database.query<SandboxRow & { cursorAt: string }>(
