@@ -102,6 +102,25 @@ export class BerthClient {
       throw new Error(`${what} is ${asked.state}: ${JSON.stringify(asked.park)}`);
   }
 
+  /** A bulk operation until each of its items has succeeded. */
+  async bulk(body: object): Promise<void> {
+    const deadlineMs = DEADLINE_MS + START_WAIT_SECONDS * 1_000;
+    const { id } = await this.post<{ id: string }>('/v1/bulk-operations', body, deadlineMs);
+    const path = `/v1/bulk-operations/${id}?wait=${START_WAIT_SECONDS}`;
+    for (;;) {
+      const { state, counts } = await this.send<{ state: string; counts: object }>(
+        'GET',
+        path,
+        undefined,
+        deadlineMs,
+      );
+      if (state === 'succeeded') return;
+      if (state !== 'pending' && state !== 'running') {
+        throw new Error(`The bulk operation is ${state}: ${JSON.stringify(counts)}`);
+      }
+    }
+  }
+
   async measure(sandboxId: string, argv: readonly string[]): Promise<ExecTimes> {
     const begunAt = performance.now();
     const id = await this.start(sandboxId, argv);

@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { benchBulk } from './bulk.bench.js';
 import { benchExec } from './exec.bench.js';
+import { benchFleet } from './fleet.bench.js';
 import { benchGit } from './git.bench.js';
 import { benchIdle } from './idle.bench.js';
 import { benchLifecycle } from './lifecycle.bench.js';
@@ -12,6 +13,7 @@ import { benchOutput } from './output.bench.js';
 import { benchRate } from './rate.bench.js';
 import {
   bulkReport,
+  fleetReport,
   gitReport,
   idleReport,
   lifecycleReport,
@@ -26,13 +28,14 @@ import { benchSearch } from './search.bench.js';
 import { benchViewers } from './viewers.bench.js';
 
 const COUNT_MAX = 100_000;
+const FLEET_DEFAULT = 24;
 const GIBIBYTES_DEFAULT = 2;
 const GIBIBYTES_MAX = 10;
 const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | git [options]
+Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | fleet | git [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
@@ -42,10 +45,11 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | 
   idle             what sandboxes cost in which nothing happens
   lifecycle        a sandbox made and started, and restarted, beside the engine's own
   search           words in the commands and outputs of 10,000 execs
+  fleet            a bulk restart, beside the engine's restarts of the same containers
   git              a commit and its push, against the two commands by docker exec
 
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
-                   (default 100; output 5; viewers 3; idle and lifecycle 10; git 50)
+                   (default 100; output 5; viewers 3; idle and lifecycle 10; fleet 24; git 50)
   --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
@@ -120,6 +124,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
         process.stderr.write(`${round} of ${count}\n`);
       });
       return { report, text: (machine) => lifecycleReport(machine, report) };
+    },
+  },
+  fleet: {
+    countDefault: FLEET_DEFAULT,
+    run: async ({ instance, count }) => {
+      const report = await benchFleet(instance, count, (line) => process.stderr.write(`${line}\n`));
+      return { report, text: (machine) => fleetReport(machine, report) };
     },
   },
   git: {

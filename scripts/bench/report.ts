@@ -1,6 +1,7 @@
 import type { ExecReport, Measured } from './exec.bench.js';
 import type { RateReport } from './rate.bench.js';
 import type { BulkReport } from './bulk.bench.js';
+import type { FleetReport } from './fleet.bench.js';
 import type { GitReport } from './git.bench.js';
 import type { IdleReport } from './idle.bench.js';
 import type { LifecycleReport } from './lifecycle.bench.js';
@@ -141,6 +142,23 @@ export function lifecycleReport(machine: Machine, { create, restart, steps }: Li
     '| where a restart goes | p50 ms |',
     '| --- | --- |',
     ...Object.entries(steps).map(([name, ms]) => `| ${name} | ${ms.toFixed(0)} |`),
+  ].join('\n');
+}
+
+export function fleetReport(machine: Machine, { sandboxes, raw, berth }: FleetReport): string {
+  const best = (rates: Readonly<Record<number, number>>): number => Math.max(...Object.values(rates));
+  const rows = (name: string, rates: Readonly<Record<number, number>>): string[] =>
+    Object.entries(rates).map(
+      ([lanes, rate]) =>
+        `| ${name}, ${lanes} at once | ${rate.toFixed(2)} | ${(rate / best(raw)).toFixed(2)} |`,
+    );
+  return [
+    ...heading(machine, `${sandboxes} sandboxes`),
+    '',
+    '| restarts a second | | of the best raw |',
+    '| --- | --- | --- |',
+    ...rows('docker restart', raw),
+    ...rows('bulk restart, with a result for each', berth),
   ].join('\n');
 }
 

@@ -43,6 +43,9 @@ export class BulkRun {
   private woken = false;
   private pauseNo = 0;
   private begun = 0;
+  /** Runs of which it is not known yet whether they are there. */
+  private starting = 0;
+  private startFailure: { readonly error: unknown } | undefined;
   private drainUntilMs: number | undefined;
   /** What is under way, by id; false where its run was not started here, so that nobody tells its end. */
   private readonly followed = new Map<string, boolean>();
@@ -73,10 +76,12 @@ export class BulkRun {
   /** It has begun as much as one run should, and nothing of it is under way or it has waited long enough. */
   get isPageDone(): boolean {
     if (this.isAsked || this.drainUntilMs === undefined) return false;
-    return this.followed.size === 0 || Date.now() >= this.drainUntilMs;
+    const isDrained = this.followed.size === 0 || Date.now() >= this.drainUntilMs;
+    return isDrained && this.starting === 0;
   }
 
   async advance(): Promise<BulkProgress> {
+    if (this.startFailure) throw this.startFailure.error;
     this.woken = false;
     const { controls, started } = this;
     this.controls = [];
@@ -98,8 +103,18 @@ export class BulkRun {
     return progress;
   }
 
-  async startRuns(works: readonly BulkItemWork[]): Promise<void> {
-    await Promise.all(works.map((work) => this.start(work)));
+  /** Does not wait for them: one that is slow to start must not keep the others from being followed by the next ones. */
+  startRuns(works: readonly BulkItemWork[]): void {
+    for (const work of works) {
+      this.starting += 1;
+      this.start(work)
+        .catch((error: unknown) => (this.startFailure ??= { error }))
+        .finally(() => {
+          this.starting -= 1;
+          const isAwaited = this.drainUntilMs !== undefined || this.startFailure !== undefined;
+          if (this.starting === 0 && isAwaited) this.wake();
+        });
+    }
     this.begun += works.length;
     if (this.begun >= this.input.pageItems || workflowInfo().continueAsNewSuggested) {
       this.drainUntilMs ??= Date.now() + limits.BULK_DRAIN_MS_MAX;
@@ -110,7 +125,7 @@ export class BulkRun {
     const isUnfollowed = [...this.followed.values()].includes(false);
     const waits = [
       ...(waitMs === null || this.drainUntilMs !== undefined ? [] : [waitMs]),
-      ...(this.started.length > 0 ? [REPORT_STARTS_MS] : []),
+      ...(this.starting + this.started.length > 0 ? [REPORT_STARTS_MS] : []),
       ...(running.length > 0 ? [isUnfollowed ? RECHECK_UNFOLLOWED_MS : RECHECK_MS] : []),
       ...(pause === null ? [] : [Date.parse(pause.deadlineAt) - Date.now()]),
       ...(this.drainUntilMs === undefined ? [] : [this.drainUntilMs - Date.now()]),
@@ -125,7 +140,6 @@ export class BulkRun {
       if (this.followed.has(id)) this.wake();
     };
     this.followed.set(id, true);
-    this.started.push(work);
     if (operation) {
       const { kind, input } = operation;
       const run = { input, kind, state: 'running' };
@@ -138,6 +152,7 @@ export class BulkRun {
       const run = { input: exec, kind: 'exec' };
       this.followed.set(id, await this.startRun(EXEC_WORKFLOW, execWorkflowId(exec.execId), run, tellEnd));
     }
+    this.started.push(work);
   }
 
   /** False where there is one already: the sweep has started it, or a run of this bulk operation before this one. */

@@ -39,7 +39,7 @@ export async function bulkOperation(input: BulkInput): Promise<BulkResult> {
       // What was asked for meanwhile may have begun it anew.
       if (run.isAsked || (hasEnded && run.isWoken)) continue;
       if (hasEnded) return { state: progress.state };
-      await run.startRuns(progress.unknown);
+      run.startRuns(progress.unknown);
       if (run.isPageDone) break;
       await run.untilNext(progress);
     }
