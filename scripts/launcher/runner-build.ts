@@ -8,7 +8,7 @@ import { requireTool } from './tool.js';
 
 const BUILD_TIMEOUT_MS = 5 * 60 * 1000;
 const ARCHITECTURES = ['amd64', 'arm64'] as const;
-const PROGRAMS = ['runner', 'berth-git'] as const;
+const PROGRAMS = ['runner', 'berth-git', 'berth-file'] as const;
 const BUILDS = PROGRAMS.flatMap((program) =>
   ARCHITECTURES.map((architecture) => ({ program, architecture })),
 );

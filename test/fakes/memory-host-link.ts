@@ -3,6 +3,7 @@ import type { MemoryExecs } from './memory-execs.js';
 import type {
   Chunk,
   DomainError,
+  SandboxFiles,
   ExecId,
   GitLook,
   HostLink,
@@ -57,6 +58,10 @@ export class MemoryHostLink implements HostLink {
     const rest = piece.bytes.subarray(appliedTo - piece.offset);
     this.inputs.set(exec, [...before, new Uint8Array(rest)]);
     return { state: 'applied', appliedTo: appliedTo + rest.byteLength, eof: piece.eof };
+  }
+
+  files(_host: string): SandboxFiles {
+    throw new TypeError('No host of these tests has files.');
   }
 
   async signal(_host: string, _exec: ExecId, signal: SendableSignal): Promise<number> {

@@ -33,6 +33,12 @@ const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const;
 
+const BYTES_ROUTES: ReadonlySet<string> = new Set(
+  RouteTable.of(CONTROLLERS)
+    .routes.filter(({ description }) => description.body === 'bytes')
+    .map(({ path }) => path),
+);
+
 /** The whole HTTP side, on whatever ports it is given. It does not listen yet. */
 export async function createApp(
   ports: ApiPorts,
@@ -100,9 +106,9 @@ function prepare(fastify: FastifyInstance, log: Logger): void {
   });
 }
 
-/** Input is bytes, whatever a client calls them. */
+/** Input and files are bytes, whatever a client calls them. */
 function takesBytes({ method, routeOptions }: FastifyRequest): boolean {
-  return method === 'PUT' && routeOptions.url === '/v1/execs/:execId/stdin';
+  return method === 'PUT' && BYTES_ROUTES.has(routeOptions.url ?? '');
 }
 
 /** The route pattern, not the address: an address may hold what belongs to a user. */

@@ -14,6 +14,9 @@ import { ExecInputService } from './execs/exec-input.service.js';
 import { ExecLauncher } from './execs/exec-launcher.js';
 import { ExecsController } from './execs/execs.controller.js';
 import { ExecsService } from './execs/execs.service.js';
+import { FileUploadsController } from './files/file-uploads.controller.js';
+import { FilesController } from './files/files.controller.js';
+import { FilesService } from './files/files.service.js';
 import { GitController } from './git/git.controller.js';
 import { GitLooksController } from './git/git-looks.controller.js';
 import { GitService } from './git/git.service.js';
@@ -69,6 +72,8 @@ export const CONTROLLERS: readonly Type[] = [
   VerificationController,
   OperationsController,
   BulkController,
+  FilesController,
+  FileUploadsController,
   GitController,
   GitLooksController,
   CredentialsController,
@@ -88,6 +93,7 @@ const SERVICES: readonly Provider[] = [
   OperationLauncher,
   BulkService,
   BulkLauncher,
+  FilesService,
   GitService,
   CredentialsService,
   SnapshotsService,

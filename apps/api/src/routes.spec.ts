@@ -26,6 +26,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/sandboxes/:sandboxId/git/pull': { path: 'a' },
   'POST /v1/sandboxes/:sandboxId/git/pull-requests': { path: 'a', title: 't', base: 'main' },
   'POST /v1/sandboxes/:sandboxId/git/branches': { path: 'a', branch: 'b', create: true },
+  'POST /v1/sandboxes/:sandboxId/files/uploads': { path: 'a' },
   'POST /v1/credentials': { owner: 'u1', host: 'git.test', secret: 's' },
   'POST /v1/execs/:execId/signal': { signal: 'SIGINT' },
   'POST /v1/execs/:execId/resize': { columns: 80, rows: 24 },
@@ -39,6 +40,10 @@ const BODIES: Readonly<Record<string, object>> = {
 /** Queries without which a route is not asked rightly. */
 const QUERIES: Readonly<Record<string, string>> = {
   'PUT /v1/execs/:execId/stdin': '?offset=0',
+  'GET /v1/sandboxes/:sandboxId/files': '?path=a',
+  'PUT /v1/sandboxes/:sandboxId/files': '?path=a',
+  'DELETE /v1/sandboxes/:sandboxId/files': '?path=a',
+  'PUT /v1/sandboxes/:sandboxId/files/uploads/:uploadId': '?offset=0',
   'GET /v1/sandboxes/:sandboxId/git/status': '?path=a',
   'GET /v1/sandboxes/:sandboxId/git/diff': '?path=a',
   'GET /v1/sandboxes/:sandboxId/git/log': '?path=a',
@@ -71,7 +76,7 @@ describe('every route', () => {
     for (const { method, path } of routes) {
       expect(fastify.hasRoute({ method: method as 'GET', url: path })).toBe(true);
     }
-    expect(routes.length).toBe(61);
+    expect(routes.length).toBe(69);
   });
 
   it.each(named(routes))('%s says how often it may be called, and tells its clients', async (name, route) => {

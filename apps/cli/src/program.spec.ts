@@ -190,7 +190,7 @@ describe('berth', () => {
   });
 
   test('has help with examples for every command', async () => {
-    for (const argv of [[], ['exec'], ['sandbox'], ['op'], ['doctor']]) {
+    for (const argv of [[], ['exec'], ['sandbox'], ['op'], ['cp'], ['doctor']]) {
       const seen = await berth(...argv, '--help');
       expect(seen.code).toBe(0);
       expect(seen.out).toContain('Examples:');

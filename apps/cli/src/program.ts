@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ApiError } from './api/api-client.js';
 import { addBulkCommands } from './commands/bulk.command.js';
+import { addCopyCommand } from './commands/copy.command.js';
 import { addCredentialCommands } from './commands/credential.command.js';
 import { addDoctorCommand } from './commands/doctor.command.js';
 import { addExecCommands } from './commands/exec.command.js';
@@ -21,6 +22,7 @@ Examples:
   berth exec -- echo hello
   berth exec --owner u1 --detach -- ./nightly.sh
   berth sandbox ls
+  berth cp data.csv SANDBOX:data.csv
   berth op watch ID
   berth bulk restart --owner u1 --watch
   berth doctor
@@ -42,6 +44,7 @@ export async function run(argv: readonly string[], process: Process): Promise<nu
   addSnapshotCommands(program, session);
   addOperationCommands(program, session);
   addBulkCommands(program, session);
+  addCopyCommand(program, session);
   addGitCommands(program, session);
   addCredentialCommands(program, session);
   addDoctorCommand(program, session);

@@ -5,6 +5,7 @@ import {
   createHostActivities,
   ExecInput,
   ExecSupervisor,
+  FileVisits,
   GitLooks,
   HealthWatch,
   HostPresence,
@@ -82,6 +83,7 @@ export function createHostRole(
           supervisor,
           new ExecInput({ execs, engine }),
           new GitLooks({ sandboxes, engine, log }),
+          new FileVisits({ sandboxes, engine, log }),
         ),
         log,
       });
@@ -102,13 +104,19 @@ export function createHostRole(
 }
 
 /** What the API may ask of this host at once. */
-function servicesOf(supervisor: ExecSupervisor, input: ExecInput, looks: GitLooks): HostServices {
+function servicesOf(
+  supervisor: ExecSupervisor,
+  input: ExecInput,
+  looks: GitLooks,
+  files: FileVisits,
+): HostServices {
   return {
     hurry: (ids) => supervisor.hurry(ids),
     writeStdin: (id, piece) => input.writeStdin(id, piece),
     signal: (id, signal) => input.signal(id, signal),
     resize: (id, resize) => input.resize(id, resize),
     git: (id, request) => looks.look(id, request),
+    files,
     watchCommitted: (id, watcher) => supervisor.watchCommitted(id, watcher),
   };
 }

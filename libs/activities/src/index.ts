@@ -12,6 +12,7 @@ export { createExecActivities } from './exec/exec.activities.js';
 export { ExecInput } from './exec/exec-input.js';
 export { ExecSupervisor } from './exec/exec-supervisor.js';
 export type { ExecSupervisorPorts } from './exec/exec-supervisor.js';
+export { FileVisits } from './files/file-visits.js';
 export { createGitActivities } from './git/git.activities.js';
 export type { GitActivityPorts } from './git/git.activities.js';
 export { GitLooks } from './git/git-looks.js';

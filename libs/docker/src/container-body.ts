@@ -17,6 +17,7 @@ export interface Program {
 export const PROGRAMS: readonly Program[] = [
   { name: 'runner', mode: 0o755 },
   { name: 'berth-git', mode: 0o711 },
+  { name: 'berth-file', mode: 0o755 },
 ];
 export const SPOOL_DIRECTORY = '/berth/spool';
 export const WORKSPACE_DIRECTORY = '/workspace';

@@ -39,7 +39,7 @@ export interface DockerEngineConfig {
   readonly hostId: HostId;
   /** In the form of DOCKER_HOST. */
   readonly dockerHost: string;
-  /** Holds runner- and berth-git-linux-amd64 and -linux-arm64. */
+  /** Holds runner-, berth-git- and berth-file-linux-amd64 and -linux-arm64. */
   readonly runnerDir: string;
   /** Reads the spool of a dead sandbox whose own image is gone. */
   readonly baseImage: string;

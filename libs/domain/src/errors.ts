@@ -36,6 +36,7 @@ export const ERROR_CODES = [
   'unhealthy',
   'host_lost',
   'disk_pressure',
+  'path_invalid',
   'failure_budget_spent',
   'git_non_fast_forward',
   'git_remote_rejected',

@@ -256,6 +256,11 @@ export type {
   VerifyPorts,
 } from './output/verify-output.js';
 export type { Digest, VerifiedStream } from './output/frame-walk.js';
+export { workspacePath } from './files/file-path.js';
+export { fileHeadOf } from './files/file-request.js';
+export type { FileAction, FileHead, FileRequest, UploadPiece, UploadResult } from './files/file-request.js';
+export { parseUploadId } from './ports/sandbox-files.port.js';
+export type { FileContent, SandboxFiles, UploadId } from './ports/sandbox-files.port.js';
 export { GIT_LOOK_ACTIONS } from './ports/host-link.port.js';
 export type {
   CommittedWatcher,

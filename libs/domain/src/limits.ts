@@ -91,6 +91,17 @@ export const GIT_LOG_ENTRIES_MAX = 200;
 /** Each try of a step is one run: more than parks and attempts allow. */
 export const GIT_RUNS_PER_STEP_MAX = 100;
 export const GIT_PROGRESS_PAUSE_MS = 1 * SECOND_MS;
+/** Of one file in either direction, and of an archive when it is unpacked. */
+export const FILE_BYTES_MAX = 16 * 1_024 * MIB;
+export const ARCHIVE_ENTRIES_MAX = 1_000_000;
+/** Entries of a folder in one answer. */
+export const FILE_LIST_MAX = 1_000;
+/** What comes before the content: the longest is a list. */
+export const FILE_HEAD_BYTES_MAX = 2 * MIB;
+export const FILE_ASK_MS_MAX = 30 * SECOND_MS;
+export const FILE_TRANSFER_MS_MAX = 6 * 3_600 * SECOND_MS;
+/** An upload that nobody goes on with is given up. */
+export const UPLOAD_IDLE_MS_MAX = 10 * 60 * SECOND_MS;
 export const CREDENTIAL_SECRET_LENGTH_MAX = 8 * KIB;
 export const CREDENTIAL_USERNAME_LENGTH_MAX = 255;
 export const CREDENTIALS_PER_OWNER_MAX = 1_000;

@@ -10,7 +10,7 @@ const ANSWER_BYTES_MAX = 64 * 1_024;
 const RETRY_AFTER_SECONDS = 1;
 
 export interface HostRequest {
-  readonly method: 'POST' | 'PUT';
+  readonly method: 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body: Uint8Array;
   readonly timeoutMs: number;

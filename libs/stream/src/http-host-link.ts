@@ -13,10 +13,12 @@ import {
   type PassedBuffers,
   type Resize,
   type ResizeState,
+  type SandboxFiles,
   type SandboxId,
   type SendableSignal,
 } from '#domain';
 import { ChunkDecoder } from './chunk.codec.js';
+import { HttpFiles } from './http-files.js';
 import { HostRequests } from './host-requests.js';
 
 const HINT_TIMEOUT_MS = 2_000;
@@ -84,6 +86,10 @@ export class HttpHostLink implements HostLink {
       repeatable: request.action !== 'create' && request.action !== 'switch',
       answerBytesMax: limits.GIT_LOOK_ANSWER_BYTES_MAX,
     })) as object;
+  }
+
+  files(host: HostId): SandboxFiles {
+    return new HttpFiles(this.questions, host, this.buffers);
   }
 
   async *committed(host: HostId, exec: ExecId, signal: AbortSignal): AsyncGenerator<Chunk> {

@@ -11,6 +11,7 @@ import {
   type InputPiece,
   type TerminalSize,
 } from '#domain';
+import { matchFileRoute } from './file-routes.js';
 
 const HINTS_MAX = 1_000;
 const JSON_BYTES_MAX = 64 * 1_024;
@@ -41,6 +42,8 @@ const GIT_PATH = /^\/v1\/sandboxes\/([^/]+)\/git$/;
 
 export function matchRoute(method: string, path: string): RouteMatch | undefined {
   if (method === 'POST' && path === '/v1/hints') return { bodyBytesMax: JSON_BYTES_MAX, answer: hints };
+  const files = matchFileRoute(method, path);
+  if (files) return files;
   const sandbox = parseSandboxId(GIT_PATH.exec(path)?.[1] ?? '');
   if (method === 'POST' && sandbox) {
     return {

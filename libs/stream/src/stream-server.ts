@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { DomainError, parseExecId, type HostServices, type Log } from '#domain';
 import { committedOutputPath, sendCommittedOutput } from './committed-output.server.js';
+import { contentPath, sendContent } from './file-routes.js';
 import { refusalOf } from './refusal.js';
 import { matchRoute } from './stream-routes.js';
 import { isToken, streamToken, TOKEN_HEADER } from './token.js';
@@ -68,6 +69,11 @@ async function answer(
     sendCommittedOutput(response, services, followed);
     return undefined;
   }
+  const sandbox = contentPath(request.method, url.pathname);
+  if (sandbox) {
+    await sendContent(response, services, sandbox, url);
+    return undefined;
+  }
   const route = matchRoute(request.method ?? '', url.pathname);
   if (!route) return { status: 404 };
   const body = await bodyOf(request, route.bodyBytesMax);
@@ -99,6 +105,11 @@ function failed(error: unknown, log: Log): StreamAnswer {
 }
 
 function send(response: ServerResponse, { status, body }: StreamAnswer): void {
+  // A stream that failed on its way can only break off.
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
   if (body === undefined) {
     response.writeHead(status).end();
     return;

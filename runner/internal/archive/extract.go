@@ -3,6 +3,7 @@ package archive
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,7 +19,11 @@ const (
 	folderMode = 0o755
 	// Until it has its content a file is nobody else's to read.
 	unfinishedMode = 0o600
-	permissions    = os.ModePerm | os.ModeSetuid | os.ModeSetgid | os.ModeSticky
+	// Two empty blocks.
+	endBytes = 1_024
+	// Setuid and setgid, as a header has them.
+	identityBits = 0o6000
+	permissions  = os.ModePerm | os.ModeSetuid | os.ModeSetgid | os.ModeSticky
 )
 
 // Owner is who everything shall belong to, whatever the archive says.
@@ -37,6 +42,9 @@ type Extraction struct {
 	Owner *Owner `json:"owner,omitempty"`
 	// The folder must be empty before.
 	IntoEmpty bool `json:"intoEmpty"`
+	// PlainOnly refuses pipes and modes that lend an identity, which no stranger's archive needs, and a stream without the
+	// two empty blocks at its end: nobody has said how long it is, so it may have been cut off.
+	PlainOnly bool `json:"plainOnly"`
 }
 
 type finish struct {
@@ -95,6 +103,9 @@ func (e *extractor) all(folder *os.Root, sum *sumReader) error {
 	if _, err := io.CopyBuffer(io.Discard, sum, e.buffer); err != nil {
 		return err
 	}
+	if e.PlainOnly && sum.zeros < endBytes {
+		return refuse(CodeTruncated, "", "the stream has no end")
+	}
 	for i := len(e.folders) - 1; i >= 0; i-- {
 		if err := e.finishFolder(e.folders[i]); err != nil {
 			return err
@@ -126,6 +137,9 @@ func (e *extractor) one(header *tar.Header, content io.Reader) error {
 	}
 	if err := e.entry(header.Name); err != nil {
 		return err
+	}
+	if e.PlainOnly && (header.Typeflag == tar.TypeFifo || header.Mode&identityBits != 0) {
+		return refuse(CodeSpecialFile, header.Name, "it is a pipe, or lends its owner's identity")
 	}
 	if e.Owner != nil {
 		header.Uid, header.Gid = e.Owner.UID, e.Owner.GID
@@ -294,11 +308,18 @@ type sumReader struct {
 	in    io.Reader
 	hash  hash.Hash
 	bytes int64
+	// How many zero bytes came last.
+	zeros int64
 }
 
 func (s *sumReader) Read(p []byte) (int, error) {
 	n, err := s.in.Read(p)
 	s.hash.Write(p[:n])
 	s.bytes += int64(n)
+	zeros := n - len(bytes.TrimRight(p[:n], "\x00"))
+	if zeros < n {
+		s.zeros = 0
+	}
+	s.zeros += int64(zeros)
 	return n, err
 }

@@ -5,8 +5,10 @@ import type { Call } from './call.js';
 /** The name space of every id that comes from an Idempotency-Key. Changing it would run repeated requests again. */
 const NAMESPACE = Buffer.from('5f0b1c1e6a0f4c6a9d7b3b1a6f1e2d90', 'hex');
 
+type CreatedKind = 'sandbox' | 'operation' | 'exec' | 'bulk' | 'credential' | 'upload';
+
 /** The id of what a request creates: from its Idempotency-Key where there is one, so that asking twice creates once. */
-export function idFor(call: Call, kind: 'sandbox' | 'operation' | 'exec' | 'bulk' | 'credential'): string {
+export function idFor(call: Call, kind: CreatedKind): string {
   if (call.idempotencyKey === undefined) return uuidv7();
   return uuidv5(canonicalJson([call.principal.tenantId, call.method, call.route, kind, call.idempotencyKey]));
 }

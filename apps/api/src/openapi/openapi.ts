@@ -11,6 +11,7 @@ type Json = Record<string, unknown>;
 const TAGS = [
   { name: 'sandboxes', description: "A user's container and workspace volume." },
   { name: 'execs', description: 'Commands in a sandbox and their output.' },
+  { name: 'files', description: 'Files of a workspace, in sandboxes that run.' },
   { name: 'operations', description: 'Durable runs on a sandbox that are not execs.' },
   { name: 'super', description: "The predecessor's addresses: aliases of /v1." },
   { name: 'health', description: 'Whether the API and what it depends on are up.' },

@@ -96,7 +96,11 @@ export function notRunning(exec: Exec): DomainError {
 }
 
 /** Piece by piece, until all of it is applied, something else is the answer, or the command has not read for too long. */
-async function writeAll(connection: RunnerConnection, id: ExecId, whole: InputPiece): Promise<InputResult> {
+export async function writeAll(
+  connection: RunnerConnection,
+  id: string,
+  whole: InputPiece,
+): Promise<InputResult> {
   const end = whole.offset + whole.bytes.byteLength;
   let progressAt = performance.now();
   for (let offset = whole.offset, take = whole.take; ; take = false) {
@@ -118,7 +122,7 @@ function pieceOf(whole: InputPiece, offset: number, take: boolean): InputPiece {
   return { offset, bytes, eof: whole.eof && isLast, writer: whole.writer, take };
 }
 
-async function writeOnce(connection: RunnerConnection, id: ExecId, piece: InputPiece): Promise<InputResult> {
+async function writeOnce(connection: RunnerConnection, id: string, piece: InputPiece): Promise<InputResult> {
   const giveUpAt = performance.now() + limits.STDIN_WAIT_MS_MAX;
   for (;;) {
     try {

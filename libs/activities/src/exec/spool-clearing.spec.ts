@@ -8,12 +8,18 @@ const id = (number: number): string => `0190b0a0-0000-7000-8000-00000000001${num
 let rows: Record<string, ExecState>;
 let spools: Record<string, RunnerExecStatus['state']>;
 let observedState: string;
+let finishedAt: string;
 let failures: number;
 let canceled: string[];
 
 function clearing(): SpoolClearing {
   const connection = {
-    list: async () => Object.entries(spools).map(([execId, state]) => ({ execId, state })),
+    list: async () =>
+      Object.entries(spools).map(([execId, state]) => ({
+        execId,
+        state,
+        exitRecord: state === 'finished' ? { finishedAt } : undefined,
+      })),
     cancel: async (execId: string) => {
       canceled.push(execId);
       spools[execId] = 'finished';
@@ -45,6 +51,7 @@ beforeEach(() => {
   rows = { [id(1)]: 'lost', [id(2)]: 'running', [id(3)]: 'succeeded' };
   spools = { [id(1)]: 'lost', [id(2)]: 'running', [id(3)]: 'finished', [id(4)]: 'finished' };
   observedState = 'running';
+  finishedAt = new Date(0).toISOString();
   failures = 0;
   canceled = [];
 });
@@ -56,6 +63,19 @@ describe('clearing the spools of a sandbox', () => {
     await spoolClearing.clear(SANDBOX);
     await spoolClearing.clear(SANDBOX);
     expect(Object.keys(spools)).toEqual([id(2), id(4)]);
+    expect(canceled).toEqual([]);
+  });
+
+  it('deletes what a worker that died has left of a request, and nothing that may still be asked for', async () => {
+    const visit = (number: number): string => `0190b0a0-0000-4000-8000-00000000002${number}`;
+    rows = {};
+    spools = { [visit(1)]: 'lost', [visit(2)]: 'running', [visit(3)]: 'finished' };
+    finishedAt = new Date().toISOString();
+    await clearing().clearAll(hostId('local'));
+    expect(Object.keys(spools)).toEqual([visit(2), visit(3)]);
+    finishedAt = new Date(0).toISOString();
+    await clearing().clearAll(hostId('local'));
+    expect(Object.keys(spools)).toEqual([visit(2)]);
     expect(canceled).toEqual([]);
   });
 

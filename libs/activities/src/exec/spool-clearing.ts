@@ -4,6 +4,7 @@ import {
   isDomainError,
   isTerminal,
   limits,
+  parseUploadId,
   type ContainerEngine,
   type Exec,
   type ExecStore,
@@ -15,6 +16,9 @@ import {
   type SandboxStore,
 } from '#domain';
 
+/** Longer than anybody who began a visit may still want to know how it ended. */
+const VISIT_LEFT_AFTER_MS = 10 * 60_000;
+
 export interface SpoolClearingPorts {
   readonly execs: Pick<ExecStore, 'get'>;
   readonly sandboxes: Pick<SandboxStore, 'get' | 'listOnHost'>;
@@ -25,7 +29,7 @@ export interface SpoolClearingPorts {
 /**
  * Clears away what ended execs have left in the sandboxes of a host: the spool of one that was lost, that was read past
  * a dead container, or whose worker died before it could say that it needs no more; and the command of one that was given
- * up and ran on. It never touches an exec whose row is live: its spool may hold the only copy of its output.
+ * up and ran on; and the runs without a row, of files and looks, whose worker died. It never touches an exec whose row is live: its spool may hold the only copy of its output.
  */
 export class SpoolClearing {
   private readonly left = new Set<SandboxId>();
@@ -66,11 +70,10 @@ export class SpoolClearing {
     }
   }
 
-  private async clearOne(
-    connection: RunnerConnection,
-    { execId: id, state }: RunnerExecStatus,
-  ): Promise<void> {
+  private async clearOne(connection: RunnerConnection, status: RunnerExecStatus): Promise<void> {
+    const { execId: id, state } = status;
     const exec = await this.find(id);
+    if (exec === undefined && isLeftVisit(status, Date.now())) await connection.forget(id);
     if (exec === undefined || !isTerminal(EXEC_TRANSITIONS, exec.state)) return;
     if (state === 'running' || state === 'starting') {
       this.ports.log.warn({ execId: id, state: exec.state }, 'The command of an ended exec still ran.');
@@ -87,4 +90,12 @@ export class SpoolClearing {
       throw error;
     }
   }
+}
+
+/** Runs of one request have random ids; those of operations, which are looked for again, have not. */
+function isLeftVisit({ execId: id, state, exitRecord }: RunnerExecStatus, now: number): boolean {
+  if (parseUploadId(id) === undefined) return false;
+  if (state === 'lost') return true;
+  const endedAt = Date.parse(exitRecord?.finishedAt ?? '');
+  return state === 'finished' && now - endedAt > VISIT_LEFT_AFTER_MS;
 }

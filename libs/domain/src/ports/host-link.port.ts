@@ -1,5 +1,6 @@
 import type { InputPiece, InputResult, Resize, ResizeState, SendableSignal } from '../exec-input.js';
 import type { ExecId, HostId, SandboxId } from '../ids.js';
+import type { SandboxFiles } from './sandbox-files.port.js';
 import type { Chunk } from './stores.port.js';
 
 /**
@@ -14,6 +15,8 @@ export interface HostLink {
   resize(host: HostId, exec: ExecId, resize: Resize): Promise<ResizeState>;
   /** Looks at a repository, or does what is done there at once, in the words of docs/GIT.md. What comes is the sandbox's word. */
   git(host: HostId, sandbox: SandboxId, request: GitLook): Promise<object>;
+  /** The files of the sandboxes of one host. */
+  files(host: HostId): SandboxFiles;
   /**
    * Committed output from now on, as soon as it is committed, each chunk continuing the one before. It is over when the
    * exec has ended, when the host does not supervise it, and when the receiver is too slow; it throws where the host does
@@ -29,6 +32,7 @@ export interface HostServices {
   signal(exec: ExecId, signal: SendableSignal): Promise<number>;
   resize(exec: ExecId, resize: Resize): Promise<ResizeState>;
   git(sandbox: SandboxId, request: GitLook): Promise<object>;
+  readonly files: SandboxFiles;
   /** Returns how to stop; undefined for an exec that is not supervised here. */
   watchCommitted(exec: ExecId, watcher: CommittedWatcher): (() => void) | undefined;
 }
