@@ -130,6 +130,10 @@ describe('a bulk operation', () => {
     expect(JSON.parse(stop.stdout.toString())).toMatchObject({ state: 'succeeded', total: 1, owner });
     const { body } = await call('GET', `/v1/sandboxes/${made.body.sandbox.id}`);
     expect(body).toMatchObject({ observedState: 'stopped', labels: label });
+    const kept = await bulk({ action: 'snapshot', selector: { label, state: 'stopped' } });
+    expect(await decided(kept.id)).toMatchObject({ state: 'succeeded', total: 1 });
+    const snapshots = await call('GET', `/v1/sandboxes/${made.body.sandbox.id}/snapshots`);
+    expect(snapshots.body).toMatchObject({ items: [{ state: 'ready' }] });
     const exec = ['bulk', 'exec', '--label', `fleet=${label.fleet}`, '--watch', '--', 'false'];
     const failed = await berth(...exec);
     expect(failed.exitCode).toBe(1);

@@ -34,12 +34,20 @@ export function sandboxIdsOf(texts: readonly string[]): SandboxId[] {
 }
 
 function selectorOf(selector: BulkBody['selector']): SandboxSelector {
-  const { owner, host, ...others } = selector ?? {};
-  return {
-    ...present(others),
-    ...(owner ? { owner: owner.map(ownerId) } : {}),
-    ...(host ? { host: host.map(hostId) } : {}),
-  };
+  const { owner, name, tier, state, image, host, label } = selector ?? {};
+  return present({
+    owner: listed(owner)?.map(ownerId),
+    name: listed(name),
+    tier: listed(tier),
+    state: listed(state),
+    image: listed(image),
+    host: listed(host)?.map(hostId),
+    label,
+  });
+}
+
+function listed<Value extends string>(given: Value | Value[] | undefined): Value[] | undefined {
+  return typeof given === 'string' ? [given] : given;
 }
 
 export const concurrencyOf = ({ maxConcurrency }: BulkBody): number =>

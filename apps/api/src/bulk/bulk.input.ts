@@ -17,9 +17,9 @@ const SELECTOR_VALUES_MAX = 1_000;
 const MS_PER_SECOND = 1_000;
 const states = Object.keys(SANDBOX_TRANSITIONS) as [SandboxObservedState, ...SandboxObservedState[]];
 const bulkStates = Object.keys(BULK_TRANSITIONS) as [BulkState, ...BulkState[]];
-/** Each of them holds where one of its values does. */
+/** One value, or several: then it holds where one of them does. */
 const oneOf = <Item extends z.ZodType>(item: Item) =>
-  z.array(item).min(1).max(SELECTOR_VALUES_MAX).optional();
+  z.union([item, z.array(item).min(1).max(SELECTOR_VALUES_MAX)]).optional();
 
 const Selector = z
   .strictObject({

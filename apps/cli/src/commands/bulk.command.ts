@@ -26,6 +26,7 @@ const ACTIONS = {
   stop: 'Stops each of the sandboxes; their workspaces stay.',
   start: 'Starts each of the sandboxes.',
   delete: 'Deletes each of the sandboxes with its workspace.',
+  snapshot: 'Takes a snapshot of the workspace of each of the sandboxes.',
   exec: 'Runs what stands after `--` in each of the sandboxes.',
 } as const;
 

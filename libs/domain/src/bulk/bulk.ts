@@ -8,7 +8,7 @@ import type { SandboxObservedState } from '../sandbox.states.js';
 import type { BulkItemState, BulkState } from './bulk.states.js';
 
 /** What can be done to many sandboxes. Each but `exec` is the operation of that name. */
-export const BULK_ACTIONS = ['restart', 'stop', 'start', 'delete', 'exec'] as const;
+export const BULK_ACTIONS = ['restart', 'stop', 'start', 'delete', 'snapshot', 'exec'] as const;
 export type BulkAction = (typeof BULK_ACTIONS)[number];
 export type BulkOperationKind = Extract<BulkAction, OperationKind>;
 
