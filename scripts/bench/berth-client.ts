@@ -134,9 +134,22 @@ export class BerthClient {
   }
 
   /** The id of an exec that has been accepted. */
-  async start(sandboxId: string, argv: readonly string[]): Promise<string> {
-    const { id } = await this.post<{ id: string }>(`/v1/sandboxes/${sandboxId}/execs`, { argv }, DEADLINE_MS);
-    return id;
+  async start(
+    sandboxId: string,
+    argv: readonly string[],
+    limits: { readonly timeoutSeconds?: number } = {},
+  ): Promise<string> {
+    const path = `/v1/sandboxes/${sandboxId}/execs`;
+    return (await this.post<{ id: string }>(path, { argv, ...limits }, DEADLINE_MS)).id;
+  }
+
+  /** Cancels an exec and waits until nothing of it is left. */
+  async cancel(execId: string): Promise<void> {
+    await this.post(`/v1/execs/${execId}/cancel`, undefined, DEADLINE_MS);
+    const path = `/v1/execs/${execId}?wait=${START_WAIT_SECONDS}`;
+    const deadlineMs = DEADLINE_MS + START_WAIT_SECONDS * 1_000;
+    const { state } = await this.send<{ state: string }>('GET', path, undefined, deadlineMs);
+    if (state !== 'canceled') throw new Error(`Exec ${execId} is ${state}, not canceled.`);
   }
 
   /** Starts a command and hands every piece of its output over as it comes. */

@@ -9,6 +9,7 @@ import { benchGit } from './git.bench.js';
 import { benchIdle } from './idle.bench.js';
 import { benchLifecycle } from './lifecycle.bench.js';
 import { describeMachine, type Machine } from './machine.js';
+import { benchNeighbours } from './neighbours.bench.js';
 import { benchOutput } from './output.bench.js';
 import { benchRate } from './rate.bench.js';
 import {
@@ -17,6 +18,7 @@ import {
   gitReport,
   idleReport,
   lifecycleReport,
+  neighboursReport,
   outputReport,
   rateReport,
   searchReport,
@@ -35,7 +37,8 @@ const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | fleet | git [options]
+Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | fleet |
+                        neighbours | git [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
@@ -46,10 +49,11 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | 
   lifecycle        a sandbox made and started, and restarted, beside the engine's own
   search           words in the commands and outputs of 10,000 execs
   fleet            a bulk restart, beside the engine's restarts of the same containers
+  neighbours       commands beside a sandbox in which a fork bomb goes off, and beside a quiet one
   git              a commit and its push, against the two commands by docker exec
 
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
-                   (default 100; output 5; viewers 3; idle and lifecycle 10; fleet 24; git 50)
+                   (default 100; output 5; viewers 3; idle and lifecycle 10; fleet 24; neighbours 200; git 50)
   --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
@@ -131,6 +135,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: async ({ instance, count }) => {
       const report = await benchFleet(instance, count, (line) => process.stderr.write(`${line}\n`));
       return { report, text: (machine) => fleetReport(machine, report) };
+    },
+  },
+  neighbours: {
+    countDefault: 200,
+    run: async ({ instance, count }) => {
+      const report = await benchNeighbours(instance, count);
+      return { report, text: (machine) => neighboursReport(machine, report) };
     },
   },
   git: {

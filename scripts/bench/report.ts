@@ -7,6 +7,7 @@ import type { IdleReport } from './idle.bench.js';
 import type { LifecycleReport } from './lifecycle.bench.js';
 import type { MemoryGrowth } from './memory-watch.js';
 import type { ViewersReport } from './viewers.bench.js';
+import type { NeighboursReport } from './neighbours.bench.js';
 import type { OutputReport } from './output.bench.js';
 import type { Machine } from './machine.js';
 import { SEARCHED_EXECS, type SearchReport } from './search.bench.js';
@@ -55,6 +56,17 @@ export function gitReport(machine: Machine, { raw, berth }: GitReport): string {
     '| --- | --- | --- |',
     `| docker exec git commit, docker exec git push | ${times(raw)} | 1 |`,
     `| commit-and-push, until the client has its result | ${times(berth)} | ${berth.ratioToRaw.toFixed(2)} |`,
+  ].join('\n');
+}
+
+export function neighboursReport(machine: Machine, { quiet, bombed }: NeighboursReport): string {
+  return [
+    ...heading(machine, `${quiet.count} of each, by turns`),
+    '',
+    '| POST to exit seen by the client, `true` | p50 ms | p95 ms | p95 of quiet |',
+    '| --- | --- | --- | --- |',
+    `| next door nothing happens | ${quiet.p50} | ${quiet.p95} | 1 |`,
+    `| next door a fork bomb goes off | ${bombed.p50} | ${bombed.p95} | ${(bombed.p95 / quiet.p95).toFixed(2)} |`,
   ].join('\n');
 }
 
