@@ -16,6 +16,9 @@ import { startScriptedWorkers } from './scripted-worker.js';
 
 jest.setTimeout(120_000);
 
+/** Not more often, or a run that is signalled all the time never comes to be continued as a new one. */
+const WAKE_AGAIN_MS = 1_000;
+
 let namespace: TestNamespace;
 let stop: () => Promise<void>;
 const bulks = new ScriptedBulks();
@@ -128,8 +131,10 @@ describe('the run of a bulk operation', () => {
       await until(() => bulk.counts.running > 0);
       // Its runs are there already, so none of them tells its end. Several wake-ups may come to one look.
       while (bulk.counts.succeeded < size) {
+        const looks = bulk.advances.length;
+        const againAt = Date.now() + WAKE_AGAIN_MS;
         await wake(handle);
-        await pause();
+        await until(() => bulk.advances.length > looks || Date.now() > againAt);
       }
       expect(await handle.result()).toEqual({ state: 'succeeded' });
       const drained = bulk.advances.findIndex(({ begins }) => !begins);
