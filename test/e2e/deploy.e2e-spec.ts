@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { ended, output, sandboxOf, startExec } from './api-client.js';
 import { awaitNew, pidOf } from './processes.js';
-import { recordSocket } from './socket-reader.js';
+import { subscribeSocket } from './socket-reader.js';
 
 const TEST_TIMEOUT_MS = 120_000;
 const EXITS_WITHIN_MS = 10_000;
@@ -15,7 +15,7 @@ describe('a deploy', () => {
       const sandbox = await sandboxOf(`deploy-${randomUUID().slice(0, 8)}`);
       const command = `for i in $(seq ${LINES}); do echo line $i; sleep 0.1; done; exit 9`;
       const { id } = await startExec(sandbox, { command });
-      const socket = recordSocket(id, 60);
+      const { recording: socket } = await subscribeSocket(id, 60);
       await new Promise((resolve) => setTimeout(resolve, 2_000));
       for (const name of ['worker', 'api'] as const) {
         const before = pidOf(name);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { insist, startExec } from './api-client.js';
 import { awaitNew, pidOf } from './processes.js';
-import { recordSocket, type SocketRecording } from './socket-reader.js';
+import { subscribeSocket, type SocketRecording } from './socket-reader.js';
 
 const TEST_TIMEOUT_MS = 180_000;
 /** Of the tier `large`, which runs so many at once. */
@@ -23,7 +23,7 @@ describe('a deploy under load', () => {
           startExec(body.sandbox.id, { argv: ['sh', '-c', command, String(n)] }),
         ),
       );
-      const sockets = execs.map(async ({ id }) => await recordSocket(id, 120));
+      const sockets = await Promise.all(execs.map(async ({ id }) => await subscribeSocket(id, 120)));
       await untilAllRun(body.sandbox.id);
       await startExec(body.sandbox.id, { command: 'touch go' });
       for (const name of ['api', 'worker'] as const) {
@@ -34,7 +34,7 @@ describe('a deploy under load', () => {
         expect(performance.now() - askedAt).toBeLessThan(EXITS_WITHIN_MS);
         await awaitNew(name, before);
       }
-      const recordings = await Promise.all(sockets);
+      const recordings = await Promise.all(sockets.map(async ({ recording }) => await recording));
       for (const [n, recording] of recordings.entries()) {
         const whole = Array.from({ length: LINES }, (_, line) => `${n} line ${line + 1}\n`).join('');
         expect(recording.stdout.toString()).toBe(whole);

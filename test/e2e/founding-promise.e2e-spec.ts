@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { call, ended, followOutput, output, run, sandboxOf, startExec, type ExecBody } from './api-client.js';
 import { killAndAwaitNew } from './processes.js';
-import { recordSocket } from './socket-reader.js';
+import { subscribeSocket } from './socket-reader.js';
 
 const LINES = 20_000;
 const BATCHES = 20;
@@ -30,7 +30,7 @@ describe('the founding promise', () => {
       const sandbox = await sandboxOf('founding');
       await run(sandbox, { command: 'rm -f /workspace/starts' });
       const { id } = await startExec(sandbox, { command: COMMAND });
-      const socket = recordSocket(id, 120);
+      const { recording: socket } = await subscribeSocket(id, 120);
       const http = followOutput(id, 'stdout', 120);
 
       await pause(2_000);

@@ -19,11 +19,25 @@ export interface SocketRecording {
  * in order of arrival.
  */
 export async function recordSocket(execId: string, seconds: number, after = 0): Promise<SocketRecording> {
-  const recorder = new Recorder(execId, after);
+  return await record(new Recorder(execId, after), seconds);
+}
+
+/** The same from position 0 on, given back as soon as the first subscription is acknowledged: what happens from then on is seen. */
+export async function subscribeSocket(
+  execId: string,
+  seconds: number,
+): Promise<{ readonly recording: Promise<SocketRecording> }> {
+  return await new Promise((resolve, reject) => {
+    const recording = record(new Recorder(execId, 0, () => resolve({ recording })), seconds);
+    recording.catch(reject);
+  });
+}
+
+async function record(recorder: Recorder, seconds: number): Promise<SocketRecording> {
   const giveUpAt = Date.now() + seconds * 1_000;
   while (!recorder.end) {
     if (Date.now() > giveUpAt)
-      throw new Error(`No end frame for ${execId} after ${recorder.connections} connections.`);
+      throw new Error(`No end frame for ${recorder.execId} after ${recorder.connections} connections.`);
     await recorder.connectOnce(giveUpAt);
     if (!recorder.end) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
   }
@@ -38,8 +52,9 @@ class Recorder {
   end: Record<string, unknown> | undefined;
 
   constructor(
-    private readonly execId: string,
+    readonly execId: string,
     private position: number,
+    private readonly onAck: () => void = () => undefined,
   ) {}
 
   async connectOnce(giveUpAt: number): Promise<void> {
@@ -80,6 +95,7 @@ class Recorder {
     if (message['t'] === 'err' && message['code'] === 'dependency_unavailable')
       return message['retrying'] !== true;
     if (message['t'] === 'err') throw new Error(`The socket answered ${JSON.stringify(message)}`);
+    if (message['t'] === 'ack') this.onAck();
     if (message['t'] === 'ev' && typeof message['state'] === 'string') this.states.push(message['state']);
     if (message['t'] !== 'end') return false;
     this.end = message;
