@@ -39,7 +39,14 @@ export const MAY_IMPORT = [
   },
   {
     folder: 'libs/activities',
-    values: ['#domain', '#workflows/contract', '@temporalio/activity', '@temporalio/common', 'node:*'],
+    values: [
+      '#domain',
+      '#workflows/contract',
+      '@temporalio/activity',
+      '@temporalio/common',
+      'uuid',
+      'node:*',
+    ],
     specs: SPEC_IMPORTS,
     advice:
       'An Activity works over ports: take the small interface from #domain as an argument and let apps/worker pass the adapter in.',
@@ -69,7 +76,7 @@ export const MAY_IMPORT = [
       'pino',
       'ws',
       'zod',
-      'uuidv7',
+      'uuid',
       'node:*',
     ],
     specs: ['@jest/globals', 'test/fakes/*'],
@@ -92,7 +99,6 @@ export const MAY_IMPORT = [
       '@temporalio/common',
       'pino',
       'zod',
-      'uuidv7',
       'node:*',
     ],
     specs: ['@jest/globals', 'test/fakes/*'],

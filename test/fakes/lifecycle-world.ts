@@ -20,7 +20,7 @@ import {
   type SweepStore,
   type Undo,
 } from '#domain';
-import { uuidv7 } from 'uuidv7';
+import { v7 as uuidv7 } from 'uuid';
 import { MemoryEngine } from './memory-engine.js';
 import { MemoryObjects } from './memory-objects.js';
 import { MemoryWorld } from './memory-world.js';

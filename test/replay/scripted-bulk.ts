@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { uuidv7 } from 'uuidv7';
+import { v7 as uuidv7 } from 'uuid';
 import type { AdvanceBulkInput, BulkItemWork, BulkProgress } from '#activities';
 import {
   BULK_ITEM_STATES,

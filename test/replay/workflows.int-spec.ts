@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { uuidv7 } from 'uuidv7';
+import { v7 as uuidv7 } from 'uuid';
 import type { RunExecResult } from '#activities';
 import { execId, hostId, limits, ownerId, sandboxId, tenantId } from '#domain';
 import {

@@ -90,7 +90,6 @@ export const GIT_LOOK_ANSWER_BYTES_MAX = 2 * MIB;
 export const GIT_LOG_ENTRIES_MAX = 200;
 /** Each try of a step is one run: more than parks and attempts allow. */
 export const GIT_RUNS_PER_STEP_MAX = 100;
-export const GIT_PROGRESS_PAUSE_MS = 1 * SECOND_MS;
 /** Of one file in either direction, and of an archive when it is unpacked. */
 export const FILE_BYTES_MAX = 16 * 1_024 * MIB;
 export const ARCHIVE_ENTRIES_MAX = 1_000_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { uuidv7 } from 'uuidv7';
+import { v7 as uuidv7 } from 'uuid';
 import { endFromExitRecord, execId, isDomainError, type ExecId, type SandboxId } from '#domain';
 import { exitRecordOf } from '../../../test/fakes/exit-record.js';
 import { runningStack } from '../../../test/stack/running-stack.js';

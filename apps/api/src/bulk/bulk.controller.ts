@@ -38,7 +38,7 @@ export class BulkController {
   @Rate('write')
   @Describe({
     tag: 'bulk operations',
-    summary: 'Restart, stop, start or delete many sandboxes, or run a command in each of them',
+    summary: 'Restart, stop, start, delete or snapshot many sandboxes, or run a command in each of them',
     answers: { 200: BulkDryRun, 202: BulkView },
   })
   async create(@CurrentCall() call: Call, @Body({ schema: BulkBody }) body: BulkBody) {

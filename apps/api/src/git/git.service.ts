@@ -18,7 +18,7 @@ import type { z } from 'zod';
 import type { Call } from '../http/call.js';
 import { present } from '../http/inputs.js';
 import { InvalidInputError } from '../http/problem.js';
-import { idFor, uuidv5 } from '../http/request-identity.js';
+import { idFor, idFrom } from '../http/request-identity.js';
 import { SandboxOperationsService } from '../sandboxes/sandbox-operations.service.js';
 import { SandboxStarter } from '../sandboxes/sandbox-starter.js';
 import { CREDENTIAL_STORE, HOST_LINK } from '../tokens.js';
@@ -97,7 +97,7 @@ export class GitService {
       ]);
     }
     const { created, row } = await this.credentials.create({
-      id: credentialId(uuidv5(`credential of ${id}`)),
+      id: credentialId(idFrom(`credential of ${id}`)),
       tenantId,
       ownerId,
       host,

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { uuidv7 } from 'uuidv7';
+import { v7 as uuidv7 } from 'uuid';
 
 export const REQUEST_ID_HEADER = 'x-request-id';
 const SAFE = /^[A-Za-z0-9._-]{1,64}$/;

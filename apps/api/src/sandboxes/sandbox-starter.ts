@@ -13,7 +13,7 @@ import {
   type Sandbox,
   type SandboxStore,
 } from '#domain';
-import { uuidv7 } from 'uuidv7';
+import { v7 as uuidv7 } from 'uuid';
 import type { Call } from '../http/call.js';
 import { idFor, requestHashOf } from '../http/request-identity.js';
 import { CONFIG, HOST_STORE, SANDBOX_STORE, type ApiConfig } from '../tokens.js';

@@ -39,7 +39,7 @@ export class FileVisits implements SandboxFiles {
   }
 
   async ask(sandbox: SandboxId, request: FileRequest, content: Uint8Array): Promise<FileHead> {
-    return await this.during(sandbox, async (connection) => {
+    return await this.visits.during(sandbox, async (connection) => {
       const runId = randomUUID();
       const whole = Buffer.concat([content, markOf(runId)]);
       const fits = whole.byteLength <= limits.STDIN_INLINE_BYTES_MAX;
@@ -52,7 +52,7 @@ export class FileVisits implements SandboxFiles {
         if (!fits) await feed(connection, runId, pieceOf(0, whole, true));
         return await headOf(connection, runId, new AbortController().signal);
       } finally {
-        await this.endQuietly(connection, runId);
+        await this.visits.endQuietly(connection, runId);
       }
     });
   }
@@ -64,7 +64,7 @@ export class FileVisits implements SandboxFiles {
       const connection = await this.visits.connect(sandbox);
       const over = onceOnly(async () => {
         leave();
-        await this.endQuietly(connection, runId);
+        await this.visits.endQuietly(connection, runId);
         await connection.close();
       });
       // An answer that nobody began to read is never left either.
@@ -84,7 +84,7 @@ export class FileVisits implements SandboxFiles {
   }
 
   async begin(sandbox: SandboxId, upload: UploadId, request: FileRequest): Promise<void> {
-    await this.during(sandbox, async (connection) => {
+    await this.visits.during(sandbox, async (connection) => {
       await startFile(connection, upload, request, {
         stdin: { kind: 'open' },
         timeoutMs: limits.FILE_TRANSFER_MS_MAX,
@@ -94,7 +94,7 @@ export class FileVisits implements SandboxFiles {
   }
 
   async append(sandbox: SandboxId, upload: UploadId, piece: UploadPiece): Promise<UploadResult> {
-    return await this.during(sandbox, async (connection) => {
+    return await this.visits.during(sandbox, async (connection) => {
       const { offset, eof } = piece;
       const bytes = eof ? Buffer.concat([piece.bytes, markOf(upload)]) : piece.bytes;
       const result = await this.write(connection, upload, pieceOf(offset, bytes, eof));
@@ -109,7 +109,7 @@ export class FileVisits implements SandboxFiles {
   }
 
   async giveUp(sandbox: SandboxId, upload: UploadId): Promise<void> {
-    await this.during(sandbox, async (connection) => await this.end(connection, upload));
+    await this.visits.during(sandbox, async (connection) => await this.visits.end(connection, upload));
   }
 
   private async write(
@@ -129,46 +129,6 @@ export class FileVisits implements SandboxFiles {
         this.ports.log.debug({ err: error, upload }, 'The spool of an upload stays in the sandbox.');
       });
     }, ENDED_UPLOAD_KEPT_MS).unref();
-  }
-
-  /** Whatever runs of it is ended, and nothing of it is kept. */
-  private async end(connection: RunnerConnection, runId: string): Promise<void> {
-    try {
-      await connection.forget(runId);
-    } catch (error) {
-      if (!isDomainError(error, 'invalid_state')) throw error;
-      await connection.cancel(runId, limits.EXEC_CANCEL_GRACE_MS);
-      await connection.forget(runId);
-    }
-  }
-
-  /** The result is known, or another error is on its way: what is left here is only space. */
-  private async endQuietly(connection: RunnerConnection, runId: string): Promise<void> {
-    try {
-      await this.end(connection, runId);
-    } catch (error) {
-      this.ports.log.debug(
-        { err: error, runId },
-        'A run of a file stays in the sandbox until its time is over.',
-      );
-    }
-  }
-
-  private async during<Result>(
-    sandbox: SandboxId,
-    work: (connection: RunnerConnection) => Promise<Result>,
-  ): Promise<Result> {
-    const leave = this.visits.enter(sandbox);
-    try {
-      const connection = await this.visits.connect(sandbox);
-      try {
-        return await work(connection);
-      } finally {
-        await connection.close();
-      }
-    } finally {
-      leave();
-    }
   }
 }
 

@@ -16,25 +16,15 @@ export class GitLooks {
 
   /** The result of the program as it came from the sandbox; throws what it says did not come about. */
   async look(sandboxId: SandboxId, request: GitRequest): Promise<object> {
-    const leave = this.visits.enter(sandboxId);
-    try {
-      return await this.lookInside(sandboxId, request);
-    } finally {
-      leave();
-    }
-  }
-
-  private async lookInside(sandboxId: SandboxId, request: GitRequest): Promise<object> {
-    const connection = await this.visits.connect(sandboxId);
-    const id = randomUUID();
-    try {
-      await startGit(connection, id, request, WITHOUT_REMOTE, undefined, limits.GIT_LOOK_MS_MAX);
-      const value = await followGit(connection, id, new AbortController().signal, () => undefined);
-      return seen(value);
-    } finally {
-      await this.visits.forget(connection, id);
-      await connection.close();
-    }
+    return await this.visits.during(sandboxId, async (connection) => {
+      const id = randomUUID();
+      try {
+        await startGit(connection, id, request, WITHOUT_REMOTE, undefined, limits.GIT_LOOK_MS_MAX);
+        return seen(await followGit(connection, id, new AbortController().signal, () => undefined));
+      } finally {
+        await this.visits.endQuietly(connection, id);
+      }
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { v5 as uuidv5 } from 'uuid';
 import {
   DomainError,
   gitFailureOf,
@@ -14,7 +14,7 @@ import {
 import { followGit, hasEndedBadly, startGit, type GitRequest, type GitSettings } from './git-program.js';
 
 /** The name space of the ids of runs. Changing it would make a retried Activity begin beside what still runs. */
-const NAMESPACE = Buffer.from('a3c1f7be20d94b55b1c06c58c7a1e9f4', 'hex');
+const NAMESPACE = 'a3c1f7be-20d9-4b55-b1c0-6c58c7a1e9f4';
 
 export interface GitRunPorts {
   readonly credentials: Pick<CredentialStore, 'open'>;
@@ -102,12 +102,7 @@ function readable(value: unknown): GitResult {
   return result;
 }
 
-/** RFC 9562, version 5: the same for the same run, whoever asks. */
+/** The same for the same run, whoever asks. */
 export function gitRunId(operation: OperationId, step: string, runNo: number): string {
-  const name = `${operation}/${step}/${runNo}`;
-  const bytes = createHash('sha1').update(NAMESPACE).update(name).digest().subarray(0, 16);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  return uuidv5(`${operation}/${step}/${runNo}`, NAMESPACE);
 }

@@ -156,7 +156,7 @@ function progressOf(
   let shownAt = Number.NEGATIVE_INFINITY;
   return (progress) => {
     const now = performance.now();
-    if (now - shownAt < limits.GIT_PROGRESS_PAUSE_MS) return;
+    if (now - shownAt < limits.PROGRESS_MS) return;
     shownAt = now;
     operations
       .noteProgress(id, step, progress)

@@ -1,5 +1,7 @@
 import {
   DomainError,
+  isDomainError,
+  limits,
   type ContainerEngine,
   type Log,
   type RunnerConnection,
@@ -23,6 +25,24 @@ export class ShortVisits {
     private readonly ports: VisitPorts,
     private readonly perSandboxMax: number,
   ) {}
+
+  /** One visit, over when its work is. */
+  async during<Result>(
+    sandboxId: SandboxId,
+    work: (connection: RunnerConnection) => Promise<Result>,
+  ): Promise<Result> {
+    const leave = this.enter(sandboxId);
+    try {
+      const connection = await this.connect(sandboxId);
+      try {
+        return await work(connection);
+      } finally {
+        await connection.close();
+      }
+    } finally {
+      leave();
+    }
+  }
 
   /** Counts until what it returns is called. */
   enter(sandboxId: SandboxId): () => void {
@@ -54,12 +74,23 @@ export class ShortVisits {
     return await this.ports.engine.connect({ sandboxId, generation });
   }
 
-  /** Only to save space, so what cannot be done of it is left. */
-  async forget(connection: RunnerConnection, runId: string): Promise<void> {
+  /** Whatever runs of it is ended, and nothing of it is kept. */
+  async end(connection: RunnerConnection, runId: string): Promise<void> {
     try {
       await connection.forget(runId);
     } catch (error) {
-      this.ports.log.debug({ err: error, runId }, 'The spool of a visit stays in the sandbox.');
+      if (!isDomainError(error, 'invalid_state')) throw error;
+      await connection.cancel(runId, limits.EXEC_CANCEL_GRACE_MS);
+      await connection.forget(runId);
+    }
+  }
+
+  /** The result is known, or another error is on its way: what is left here is only space. */
+  async endQuietly(connection: RunnerConnection, runId: string): Promise<void> {
+    try {
+      await this.end(connection, runId);
+    } catch (error) {
+      this.ports.log.debug({ err: error, runId }, 'A visit stays in the sandbox until its time is over.');
     }
   }
 }
