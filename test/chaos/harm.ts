@@ -205,7 +205,7 @@ export class Harm {
     await this.insist(`start the container of ${sandboxId}`, async () => {
       const found = await engine.containers(instanceId);
       const own = found.find(
-        ({ Labels }) => Labels['berth.sandbox'] === sandboxId && Labels['berth.drain'] === undefined,
+        ({ Labels }) => Labels['berth.sandbox'] === sandboxId && Labels['berth.generation'] !== undefined,
       );
       if (own !== undefined) await engine.act(own.Id, 'start');
     });

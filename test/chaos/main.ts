@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { parseChaosArguments, USAGE, UsageError, type ChaosOptions } from './arguments.js';
 import { Assault, GAP_MS_MAX } from './assault.js';
 import { auditAll } from './audit.js';
+import { bulkText } from './bulk/result.js';
+import { BulkRun } from './bulk/run.js';
 import { Client } from './client.js';
 import { Harm } from './harm.js';
 import { describeInjury, TARGETS, type Injury, type Target } from './injury.js';
@@ -17,9 +19,10 @@ import { lifecycleText } from './lifecycle/result.js';
 import { LifecycleRun } from './lifecycle/run.js';
 import { canHaveOwnNetwork, runInOwnNetwork } from './own-network.js';
 import { pause, until } from './pause.js';
-import { publish, publishLifecycle } from './proof.js';
+import { publish, publishBulk, publishLifecycle } from './proof.js';
 import { Random } from './random.js';
 import { summarise, textResult, type ChaosResult } from './result.js';
+import type { SiegeResult } from './siege.js';
 import { openSandbox, Traffic } from './traffic.js';
 import type { Violation } from './violation.js';
 import { findDisk, type SandboxDisk } from './witness.js';
@@ -63,13 +66,11 @@ async function runChaos(options: ChaosOptions, root: string): Promise<number> {
       : openInstallation(options.stateDirectory);
   const interruption = listenForInterruption();
   try {
-    if (options.subject === 'lifecycle') {
-      const result = await new LifecycleRun(options, installation, say).run(interruption);
+    if (options.subject !== 'exec') {
+      const { result, text, publish: publishIt } = await besiege(options, installation, say, interruption);
       if (interruption.aborted) return INTERRUPTED;
-      process.stdout.write(
-        `${options.json ? JSON.stringify(result, undefined, 2) : lifecycleText(result)}\n`,
-      );
-      if (options.publish) publishLifecycle(root, result);
+      process.stdout.write(`${options.json ? JSON.stringify(result, undefined, 2) : text}\n`);
+      if (options.publish) publishIt(root);
       return result.broken.length === 0 ? 0 : 1;
     }
     const source = readFileSync(join(root, 'test/chaos/program.pl'), 'utf8');
@@ -81,6 +82,26 @@ async function runChaos(options: ChaosOptions, root: string): Promise<number> {
   } finally {
     await installation.end();
   }
+}
+
+interface Besieging {
+  readonly result: SiegeResult;
+  readonly text: string;
+  readonly publish: (root: string) => void;
+}
+
+async function besiege(
+  options: ChaosOptions,
+  installation: Installation,
+  say: (line: string) => void,
+  interruption: AbortSignal,
+): Promise<Besieging> {
+  if (options.subject === 'bulk') {
+    const result = await new BulkRun(options, installation, say).run(interruption);
+    return { result, text: bulkText(result), publish: (root) => publishBulk(root, result) };
+  }
+  const result = await new LifecycleRun(options, installation, say).run(interruption);
+  return { result, text: lifecycleText(result), publish: (root) => publishLifecycle(root, result) };
 }
 
 function listenForInterruption(): AbortSignal {

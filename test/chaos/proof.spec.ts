@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 import type { LifecycleResult } from './lifecycle/result.js';
-import { addLifecycleRun, addRun } from './proof.js';
+import type { BulkChaosResult } from './bulk/result.js';
+import { addBulkRun, addLifecycleRun, addRun } from './proof.js';
 import type { ChaosResult } from './result.js';
 
 const PAGE = `# The proof
@@ -66,4 +67,25 @@ it('adds a run of the lifecycle to its own table', () => {
   const page = addLifecycleRun(`${PAGE}\n${table}\n`, ran, 'abc');
   expect(page).toContain('| 0 · 1 · 0 · 0 · 0 · 0 | 3 | 1 | 9 | 1 | 2 | 0 | 1 | 0 | 0 | 0 | 0 |');
   expect(page).toContain('| **lifecycle** | | | | | **3** | **1** | **9** | **1** | **2** | **0** | **1** |');
+});
+
+it('adds a run of bulk operations to its own table', () => {
+  const zeros = Array.from({ length: 13 }, () => '**0**').join(' | ');
+  const table = `| bulk run | commit |\n| --- | --- |\n| **bulk** | | | | | ${zeros} |`;
+  const ran = {
+    seed: '8',
+    startedAt: '2026-01-02T03:04:05.000Z',
+    minutes: 4,
+    injuries: [{}, {}],
+    sandboxes: 12,
+    phases: { B1: 1, B2: 2, B3: 3, B4: 4 },
+    bulks: [{}, {}, {}],
+    items: 36,
+    exactItems: 20,
+    controls: 5,
+    broken: [{ kind: 'done twice', detail: '' }],
+  } as unknown as BulkChaosResult;
+  const page = addBulkRun(`${PAGE}\n${table}\n`, ran, 'abc');
+  expect(page).toContain('| 1 · 2 · 3 · 4 | 4 | 2 | 12 | 3 | 36 | 5 | 1 | 0 | 0 | 0 | 0 | 0 | 0 |');
+  expect(page).toContain('| **bulk** | | | | | **4** | **2** | **12** | **3** | **36** | **5** | **1** |');
 });

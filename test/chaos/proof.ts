@@ -2,10 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { BULK_COLUMNS, type BulkChaosResult } from './bulk/result.js';
 import { lifecyclePhasesMet } from './lifecycle/phases.js';
 import { LIFECYCLE_COLUMNS, type LifecycleResult } from './lifecycle/result.js';
 import { sumPhases } from './phases.js';
 import type { ChaosResult } from './result.js';
+import type { SiegeResult } from './siege.js';
+import type { Broken } from './broken.js';
 import type { ViolationKind } from './violation.js';
 
 const PROOF_FILE = 'docs/proof.md';
@@ -27,6 +30,12 @@ const LIFECYCLE_TABLE: Table = {
   countedColumns: 5 + LIFECYCLE_COLUMNS.length,
 };
 
+const BULK_TABLE: Table = {
+  head: '| bulk run',
+  total: '| **bulk**',
+  countedColumns: 6 + BULK_COLUMNS.length,
+};
+
 /** Adds a run to the table of docs/proof.md and adds up its last row anew. */
 export function publish(root: string, result: ChaosResult): void {
   change(root, (page, commit) => addRun(page, result, commit));
@@ -34,6 +43,10 @@ export function publish(root: string, result: ChaosResult): void {
 
 export function publishLifecycle(root: string, result: LifecycleResult): void {
   change(root, (page, commit) => addLifecycleRun(page, result, commit));
+}
+
+export function publishBulk(root: string, result: BulkChaosResult): void {
+  change(root, (page, commit) => addBulkRun(page, result, commit));
 }
 
 function change(root: string, work: (page: string, commit: string) => string): void {
@@ -51,6 +64,9 @@ export const addRun = (page: string, result: ChaosResult, commit: string): strin
 
 export const addLifecycleRun = (page: string, result: LifecycleResult, commit: string): string =>
   addRow(page, LIFECYCLE_TABLE, lifecycleRowOf(result, commit));
+
+export const addBulkRun = (page: string, result: BulkChaosResult, commit: string): string =>
+  addRow(page, BULK_TABLE, bulkRowOf(result, commit));
 
 function addRow(page: string, { head, total, countedColumns }: Table, row: string): string {
   const lines = page.split('\n');
@@ -71,19 +87,36 @@ function machineText(): string {
 }
 
 function lifecycleRowOf(result: LifecycleResult, commit: string): string {
-  const { injuries, operations, broken } = result;
+  const phases = Object.values(lifecyclePhasesMet(result.injuries, result.operations));
+  const done = [result.operations.length, result.parks];
+  return siegeRowOf(result, { commit, phases, done, columns: LIFECYCLE_COLUMNS });
+}
+
+function bulkRowOf(result: BulkChaosResult, commit: string): string {
+  const phases = Object.values(result.phases);
+  const done = [result.bulks.length, result.items, result.controls];
+  return siegeRowOf(result, { commit, phases, done, columns: BULK_COLUMNS });
+}
+
+interface SiegeRow {
+  readonly commit: string;
+  readonly phases: readonly number[];
+  readonly done: readonly number[];
+  readonly columns: readonly (readonly Broken['kind'][])[];
+}
+
+function siegeRowOf(result: SiegeResult, { commit, phases, done, columns }: SiegeRow): string {
   const cells = [
     result.startedAt.slice(0, 10),
     commit,
     result.seed,
     machineText(),
-    Object.values(lifecyclePhasesMet(injuries, operations)).join(' · '),
+    phases.join(' · '),
     Math.round(result.minutes),
-    injuries.length,
+    result.injuries.length,
     result.sandboxes,
-    operations.length,
-    result.parks,
-    ...LIFECYCLE_COLUMNS.map((kinds) => broken.filter(({ kind }) => kinds.includes(kind)).length),
+    ...done,
+    ...columns.map((kinds) => result.broken.filter(({ kind }) => kinds.includes(kind)).length),
   ];
   return `| ${cells.join(' | ')} |`;
 }

@@ -1,5 +1,5 @@
 import type { Injury } from '../injury.js';
-import type { SeenOperation } from './life.js';
+import type { SeenOperation } from './asker.js';
 
 /** Where in the life of an operation a kill can fall. */
 export const LIFECYCLE_PHASES = {

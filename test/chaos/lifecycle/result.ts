@@ -1,17 +1,13 @@
-import { describeInjury, type Injury } from '../injury.js';
+import type { Broken } from '../broken.js';
+import { describeInjury } from '../injury.js';
+import type { SiegeResult } from '../siege.js';
 import { LIFECYCLE_PHASES, lifecyclePhasesMet } from './phases.js';
-import type { Broken, SeenOperation } from './life.js';
+import type { SeenOperation } from './asker.js';
 
-export interface LifecycleResult {
-  readonly seed: string;
-  readonly startedAt: string;
-  readonly minutes: number;
-  readonly injuries: readonly Injury[];
-  readonly sandboxes: number;
+export interface LifecycleResult extends SiegeResult {
   readonly operations: readonly SeenOperation[];
-  /** How often an operation parked and was retried. */
+  /** How often an operation parked and was decided. */
   readonly parks: number;
-  readonly broken: readonly Broken[];
 }
 
 /** The columns that must stay 0, in the order of the table, each with what it counts. */
@@ -46,7 +42,8 @@ export function lifecycleText(result: LifecycleResult): string {
   ].join('\n');
 }
 
-function countsOf(names: readonly string[]): string {
+/** Each name with how often it is there. */
+export function countsOf(names: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   return [...counts]
