@@ -156,7 +156,15 @@ export class MemoryEngine implements ContainerEngine {
   async survey(): Promise<SurveyedContainer[]> {
     const found = [...this.containers.entries()].map(([name, { sandboxId, generation, id, state }]) => {
       const isNamedOurs = name === nameOf({ sandboxId, generation });
-      return { sandboxId, generation, containerId: id, name, isNamedOurs, state: state as 'running' };
+      return {
+        sandboxId,
+        generation,
+        containerId: id,
+        name,
+        isNamedOurs,
+        isConnected: true,
+        state: state as 'running',
+      };
     });
     return await Promise.resolve(found);
   }
@@ -166,6 +174,10 @@ export class MemoryEngine implements ContainerEngine {
     if (!container || this.containers.has(nameOf(found))) return await Promise.resolve(false);
     this.rename(found.name, nameOf(found));
     return true;
+  }
+
+  async reconnect(): Promise<void> {
+    return await Promise.reject(new DomainError('container_failed', 'There are no networks in memory.'));
   }
 
   /** By somebody's hand. */

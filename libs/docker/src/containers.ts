@@ -190,13 +190,14 @@ export class Containers {
     const found = await this.engine.call('list containers', (abortSignal) =>
       this.engine.docker.listContainers({ all: true, filters: { label }, abortSignal }),
     );
-    return found.flatMap(({ Id, Names, Labels, State }) => {
+    return found.flatMap(({ Id, Names, Labels, State, NetworkSettings }) => {
       const ref = sandboxOfLabels(Labels, this.names);
       if (ref === undefined) return [];
       const ours = `/${this.names.container(ref)}`;
       const isNamedOurs = Names.includes(ours);
       const name = (isNamedOurs ? ours : (Names[0] ?? '')).replace(/^\//, '');
-      return [{ ...ref, containerId: Id, name, isNamedOurs, state: stateOf(State) }];
+      const isConnected = this.names.network in NetworkSettings.Networks;
+      return [{ ...ref, containerId: Id, name, isNamedOurs, isConnected, state: stateOf(State) }];
     });
   }
 
@@ -218,6 +219,18 @@ export class Containers {
     } catch (error) {
       if (statusOf(error) === 409) return false;
       throw error;
+    }
+  }
+
+  async reconnect({ containerId }: SurveyedContainer): Promise<void> {
+    const network = this.engine.docker.getNetwork(this.names.network);
+    try {
+      await this.engine.call('connect a container', (abortSignal) =>
+        network.connect({ Container: containerId, abortSignal } as { Container: string }),
+      );
+    } catch (error) {
+      // 403: it is in it already, or does not run any more. 404: it is gone.
+      if (statusOf(error) !== 403 && statusOf(error) !== 404) throw error;
     }
   }
 

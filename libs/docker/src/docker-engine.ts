@@ -201,6 +201,11 @@ export class DockerEngine implements ContainerEngine {
     return await this.containers.reclaimName(found);
   }
 
+  async reconnect(found: SurveyedContainer): Promise<void> {
+    await this.storage.ensureNetwork();
+    await this.containers.reconnect(found);
+  }
+
   async list(): Promise<ContainerView[]> {
     return await this.containers.viewAll();
   }

@@ -60,26 +60,40 @@ describe('a look at the engine', () => {
 
 describe('a container that was found', () => {
   const row = { generation: 3, observedState: 'running' as const };
+  const found = (generation: number, isNamedOurs: boolean) => ({
+    generation,
+    isNamedOurs,
+    isConnected: true,
+    state: 'running' as const,
+  });
 
   it('is removed only where its row proves that it is not needed, and its name that it is ours', () => {
     for (const generation of [1, 2]) {
-      expect(planContainer({ generation, isNamedOurs: true }, row)).toBe('remove');
-      expect(planContainer({ generation, isNamedOurs: false }, row)).toBe('report');
+      expect(planContainer(found(generation, true), row)).toBe('remove');
+      expect(planContainer(found(generation, false), row)).toBe('report');
     }
     const deleted = { ...row, observedState: 'deleted' as const };
-    expect(planContainer({ generation: 3, isNamedOurs: true }, deleted)).toBe('remove');
-    expect(planContainer({ generation: 3, isNamedOurs: false }, deleted)).toBe('report');
+    expect(planContainer(found(3, true), deleted)).toBe('remove');
+    expect(planContainer(found(3, false), deleted)).toBe('report');
   });
 
   it('gets its name back where it is the one that the row means', () => {
-    expect(planContainer({ generation: 3, isNamedOurs: true }, row)).toBe('keep');
-    expect(planContainer({ generation: 3, isNamedOurs: false }, row)).toBe('reclaim');
+    expect(planContainer(found(3, true), row)).toBe('keep');
+    expect(planContainer(found(3, false), row)).toBe('reclaim');
+  });
+
+  it('gets its network back where it runs and is the one that the row means', () => {
+    const cutOff = { ...found(3, true), isConnected: false };
+    expect(planContainer(cutOff, row)).toBe('reconnect');
+    expect(planContainer({ ...cutOff, state: 'exited' }, row)).toBe('keep');
+    expect(planContainer({ ...cutOff, generation: 2 }, row)).toBe('remove');
+    expect(planContainer(cutOff, undefined)).toBe('report');
   });
 
   it('is left to people where no row knows it', () => {
     for (const isNamedOurs of [true, false]) {
-      expect(planContainer({ generation: 3, isNamedOurs }, undefined)).toBe('report');
-      expect(planContainer({ generation: 4, isNamedOurs }, row)).toBe('report');
+      expect(planContainer(found(3, isNamedOurs), undefined)).toBe('report');
+      expect(planContainer(found(4, isNamedOurs), row)).toBe('report');
     }
   });
 });

@@ -1,5 +1,5 @@
 import type { Failure } from './errors.js';
-import type { ContainerView } from './ports/engine.port.js';
+import type { ContainerView, SurveyedContainer } from './ports/engine.port.js';
 import type { Sandbox } from './sandbox.js';
 import { planRestart, type DueRestart, type Restartable, type RestartCause } from './sandbox.restarts.js';
 import type { SandboxObservedState } from './sandbox.states.js';
@@ -19,6 +19,8 @@ export type ContainerPlan =
   | 'keep'
   /** It has another name than Berth gave it: it gets its own back, so that it is found again and never doubled. */
   | 'reclaim'
+  /** It runs, and somebody took its network away: it gets that back. */
+  | 'reconnect'
   /** Its row proves that it is not needed any more: the sandbox is deleted, or has a newer one. */
   | 'remove'
   /** No row knows it: labels alone prove nothing, so people decide. */
@@ -37,12 +39,13 @@ export function observe(sandbox: Restartable, seen: Seen | undefined, nowMs: num
 }
 
 export function planContainer(
-  found: { readonly generation: number; readonly isNamedOurs: boolean },
+  found: Pick<SurveyedContainer, 'generation' | 'isNamedOurs' | 'isConnected' | 'state'>,
   row: Pick<Sandbox, 'generation' | 'observedState'> | undefined,
 ): ContainerPlan {
   if (row === undefined || found.generation > row.generation) return 'report';
   const isNeeded = row.observedState !== 'deleted' && found.generation === row.generation;
-  if (isNeeded) return found.isNamedOurs ? 'keep' : 'reclaim';
+  if (isNeeded && !found.isNamedOurs) return 'reclaim';
+  if (isNeeded) return found.state === 'running' && !found.isConnected ? 'reconnect' : 'keep';
   return found.isNamedOurs ? 'remove' : 'report';
 }
 

@@ -27,7 +27,7 @@ export interface ReconcilePorts {
 }
 
 /**
- * Compares what the engine of this host has with what the rows say, and makes them agree: names are taken back, what
+ * Compares what the engine of this host has with what the rows say, and makes them agree: names and networks are given back, what
  * rows prove to be left over is removed, drift is written on the row. It leaves alone what an operation holds and what
  * no row knows. The engine's events do the same at once; this is for what they have missed.
  */
@@ -94,6 +94,11 @@ async function settleContainer(
   const what = { sandboxId: found.sandboxId, generation: found.generation, container: found.name };
   if (plan === 'reclaim' && (await engine.reclaimName(found))) {
     log.warn(what, 'A container had another name; it has its own again.');
+    return 'reclaimed';
+  }
+  if (plan === 'reconnect') {
+    await engine.reconnect(found);
+    log.warn(what, 'A container was not in its network; it is again.');
     return 'reclaimed';
   }
   if (plan === 'remove') {

@@ -57,6 +57,8 @@ export interface ContainerEngine {
   survey(): Promise<SurveyedContainer[]>;
   /** Gives a container its own name back. False where labels and mounts do not prove that it is ours, or the name is taken. */
   reclaimName(found: SurveyedContainer): Promise<boolean>;
+  /** Gives a container back to the network of the instance, which is made where it is gone. */
+  reconnect(found: SurveyedContainer): Promise<void>;
   /** Everything of ours on this host: for adoption and drift. */
   list(): Promise<ContainerView[]>;
   /** Calls `listener` on each start, death and removal of a container of ours, until `signal` aborts. Ends when the engine goes away. */
@@ -97,6 +99,8 @@ export interface SurveyedContainer extends SandboxRef {
   readonly containerId: string;
   readonly name: string;
   readonly isNamedOurs: boolean;
+  /** Whether it is in the network of the instance. */
+  readonly isConnected: boolean;
   readonly state: Exclude<ContainerView['state'], 'missing'>;
 }
 
