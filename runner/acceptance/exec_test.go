@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -267,5 +268,27 @@ func BenchmarkTrueFromStartToEnd(b *testing.B) {
 			b.ReportMetric(float64(started.Microseconds())/float64(b.N), "µs/started")
 			b.ReportMetric(float64(ended.Microseconds())/float64(b.N), "µs/ended")
 		})
+	}
+}
+
+func TestATransientExecRunsAsAnyOtherAndLeavesNothingOnceForgotten(t *testing.T) {
+	s := newSandbox(t)
+	c := s.dial()
+	request := shell("echo out; exit 3")
+	request.Transient = true
+	c.mustStart(request)
+	if got := c.ended(request.ExecID); got.stdout.String() != "out\n" || ending(got.record) != "exited 3 -" {
+		t.Fatalf("%q %+v", got.stdout.String(), got.record)
+	}
+	if result, err := c.start(request); err != nil || result.State != protocol.StateFinished {
+		t.Fatalf("%+v %v: it runs once as long as it is not forgotten", result, err)
+	}
+	if _, err := ask[struct{}](c, protocol.Forget, protocol.ExecRequest{ExecID: request.ExecID}); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"execs", "tombstones"} {
+		if left, err := os.ReadDir(filepath.Join(s.spool, folder)); err != nil || len(left) > 0 {
+			t.Fatalf("%s: %v %v", folder, left, err)
+		}
 	}
 }

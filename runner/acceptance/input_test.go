@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"berth.dev/runner/internal/protocol"
+	"berth.dev/runner/internal/wire"
 )
 
 // withInput is a shell whose standard input stays open for what is sent.
@@ -241,5 +242,41 @@ func TestAnIdleExecIsKeptAliveByItsInput(t *testing.T) {
 	}
 	if got := c.ended(request.ExecID); got.record.Reason != protocol.ReasonIdleTimedOut || time.Since(begin) < 2_500*time.Millisecond {
 		t.Fatalf("%+v after %v", got.record, time.Since(begin))
+	}
+}
+
+func TestInputsThatAreOnTheirWayAtOnceAreAppliedInTheirOrder(t *testing.T) {
+	c := newSandbox(t).dial()
+	request := withInput("cat")
+	c.mustStart(request)
+	const pieces, pieceBytes, atOnce = 200, 1_000, 4
+	var whole bytes.Buffer
+	var sent []chan wire.Message
+	for at := range pieces {
+		if len(sent) == atOnce {
+			mustBeApplied(t, c, sent[0])
+			sent = sent[1:]
+		}
+		piece := bytes.Repeat([]byte(fmt.Sprintf("%03d\n", at)), pieceBytes)
+		stdin := protocol.StdinRequest{
+			ExecID: request.ExecID, Offset: uint64(whole.Len()), Bytes: piece, EOF: at == pieces-1,
+		}
+		whole.Write(piece)
+		_, answers := c.sendBytes(protocol.Stdin, stdin.Encode())
+		sent = append(sent, answers)
+	}
+	for _, answers := range sent {
+		mustBeApplied(t, c, answers)
+	}
+	if got := c.ended(request.ExecID); !bytes.Equal(got.stdout.Bytes(), whole.Bytes()) {
+		t.Fatalf("%d bytes came through, other than the %d sent", got.stdout.Len(), whole.Len())
+	}
+}
+
+func mustBeApplied(t *testing.T, c *client, answers chan wire.Message) {
+	t.Helper()
+	result, err := answered[protocol.StdinResult](c, answers)
+	if err != nil || result.State != protocol.StdinApplied {
+		t.Fatalf("%+v %v", result, err)
 	}
 }

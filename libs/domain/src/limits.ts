@@ -21,6 +21,8 @@ export const STDIN_INLINE_BYTES_MAX = 256 * KIB;
 /** One request of a client, and one message to the runner. */
 export const STDIN_REQUEST_BYTES_MAX = 1 * MIB;
 export const STDIN_PIECE_BYTES_MAX = 128 * KIB;
+/** As many as a runner lets wait for one exec. */
+export const STDIN_PIECES_AT_ONCE_MAX = 4;
 export const STDIN_WRITER_LENGTH_MAX = 64;
 /** How long a request waits for a command that does not read. */
 export const STDIN_WAIT_MS_MAX = 5 * SECOND_MS;

@@ -49,7 +49,7 @@ func (d *drain) Cancel(protocol.CancelRequest) (protocol.CancelResult, error) {
 
 func (d *drain) Forget(string) error { return readOnly() }
 
-func (d *drain) WriteStdin(string, []byte) (any, error) { return nil, readOnly() }
+func (d *drain) WriteStdin(string, []byte, func()) (any, error) { return nil, readOnly() }
 
 func (d *drain) Signal(protocol.SignalRequest) (any, error) { return nil, readOnly() }
 

@@ -112,6 +112,8 @@ type StartRequest struct {
 	OutputBytesMax      int64             `json:"outputBytesMax,omitempty"`
 	UncommittedBytesMax int64             `json:"uncommittedBytesMax,omitempty"`
 	AllowBackground     bool              `json:"allowBackground,omitempty"`
+	// Transient: it is over with its request, so nothing of it need outlive a power cut, and forgetting leaves no tombstone.
+	Transient bool `json:"transient,omitempty"`
 	// Both from protocol 2 on. Without Stdin the command reads /dev/null, or its terminal.
 	Stdin *StdinSource  `json:"stdin,omitempty"`
 	TTY   *TerminalSize `json:"tty,omitempty"`

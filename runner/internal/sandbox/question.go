@@ -22,8 +22,8 @@ type questions struct {
 	waiting map[uint32]chan control.ReplyNotice
 }
 
-func (s *Sandbox) WriteStdin(execID string, payload []byte) (any, error) {
-	return s.ask(execID, control.Stdin, payload)
+func (s *Sandbox) WriteStdin(execID string, payload []byte, handedOn func()) (any, error) {
+	return s.ask(execID, control.Stdin, payload, handedOn)
 }
 
 func (s *Sandbox) Signal(request protocol.SignalRequest) (any, error) {
@@ -39,11 +39,11 @@ func (s *Sandbox) askJSON(execID string, kind wire.Type, request any) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.ask(execID, kind, payload)
+	return s.ask(execID, kind, payload, func() {})
 }
 
 // ask hands a request on to the exec's supervisor and waits for its answer, or for the end of the exec.
-func (s *Sandbox) ask(execID string, kind wire.Type, payload []byte) (any, error) {
+func (s *Sandbox) ask(execID string, kind wire.Type, payload []byte, handedOn func()) (any, error) {
 	e := s.find(execID)
 	if e == nil {
 		return nil, s.notRunning(execID)
@@ -60,6 +60,7 @@ func (s *Sandbox) ask(execID string, kind wire.Type, payload []byte) (any, error
 	defer e.leaveQuestion(requestID)
 	// One that no longer reads has ended or is about to, and then the exec is over.
 	_ = supervisor.conn.Write(kind, requestID, payload)
+	handedOn()
 	select {
 	case notice := <-answer:
 		return resultOf(notice)

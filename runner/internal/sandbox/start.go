@@ -71,6 +71,7 @@ func (s *Sandbox) launch(e *exec, request *protocol.StartRequest) error {
 	claim := spool.Claim{
 		ExecID: request.ExecID, Protocol: protocol.Version, BootID: s.bootID, ClaimedAt: protocol.Timestamp(time.Now()),
 		Argv: request.Argv, WorkingDirectory: request.WorkingDirectory, User: request.User, TimeoutMs: request.TimeoutMs,
+		Transient: request.Transient,
 	}
 	e.setSupervisor(supervisor)
 	if err := s.spool.Claim(claim); err != nil {

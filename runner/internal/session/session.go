@@ -37,6 +37,7 @@ type Session struct {
 	follows  map[uint32]*follow
 	lastID   uint32
 	closed   bool
+	inputs   turns
 }
 
 // Serve speaks on the connection until it ends, and returns when everything that it started has ended too.
@@ -132,16 +133,20 @@ func (s *Session) dispatch(message wire.Message) error {
 	default:
 		return s.refuse(message.RequestID, protocol.Errorf(protocol.CodeResourceExhausted, "too many requests at once"))
 	}
+	answer := s.result
+	if message.Type == protocol.Stdin {
+		answer = s.inTurn(message)
+	}
 	s.working.Go(func() {
 		defer func() { <-s.requests }()
-		s.answer(message)
+		s.answer(message, answer)
 	})
 	return nil
 }
 
 // answer sends a result or an error. A write that fails ends the connection by itself.
-func (s *Session) answer(message wire.Message) {
-	result, err := s.result(message)
+func (s *Session) answer(message wire.Message, resultOf func(wire.Message) (any, error)) {
+	result, err := resultOf(message)
 	if err != nil {
 		err = s.refuse(message.RequestID, err)
 	} else {

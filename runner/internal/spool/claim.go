@@ -23,10 +23,11 @@ type Claim struct {
 	WorkingDirectory string   `json:"workingDirectory,omitempty"`
 	User             string   `json:"user,omitempty"`
 	TimeoutMs        int64    `json:"timeoutMs,omitempty"`
+	Transient        bool     `json:"transient,omitempty"`
 }
 
 // Claim takes the exec id for ever. When it returns nil the claim survives a power cut, so the command cannot
-// run twice.
+// run twice; a transient one, whose request goes with the power, need not.
 func (s *Spool) Claim(claim Claim) error {
 	folder := s.ExecFolder(claim.ExecID)
 	if err := os.Mkdir(folder, folderMode); err != nil {
@@ -55,6 +56,9 @@ func (s *Spool) fillClaim(folder string, claim Claim) error {
 	}
 	if err := os.WriteFile(filepath.Join(folder, "spec.json"), text, fileMode); err != nil {
 		return err
+	}
+	if claim.Transient {
+		return nil
 	}
 	return syncFolder(s.execsFolder())
 }

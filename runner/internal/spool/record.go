@@ -30,8 +30,8 @@ func PrepareRecord(folder string) error {
 	return errors.Join(err, draft.Close())
 }
 
-// WriteRecord makes the exit record appear whole and durable, or not at all.
-func WriteRecord(folder string, record *protocol.ExitRecord) error {
+// WriteRecord makes the exit record appear whole, or not at all; and durable, if it is to be.
+func WriteRecord(folder string, record *protocol.ExitRecord, durable bool) error {
 	text, err := json.Marshal(record)
 	if err != nil {
 		return err
@@ -42,10 +42,14 @@ func WriteRecord(folder string, record *protocol.ExitRecord) error {
 		return err
 	}
 	_, writeErr := draft.WriteAt(text, 0)
-	if err := errors.Join(writeErr, draft.Truncate(int64(len(text))), draft.Sync(), draft.Close()); err != nil {
+	failed := errors.Join(writeErr, draft.Truncate(int64(len(text))))
+	if durable {
+		failed = errors.Join(failed, draft.Sync())
+	}
+	if err := errors.Join(failed, draft.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(draftPath, filepath.Join(folder, recordName)); err != nil {
+	if err := os.Rename(draftPath, filepath.Join(folder, recordName)); err != nil || !durable {
 		return err
 	}
 	return syncFolder(folder)

@@ -87,10 +87,12 @@ func (s *Spool) ClearTombstones() error {
 }
 
 // Forget deletes the spool of an ended exec behind a tombstone. The record goes with the folder; cut off in between,
-// the rest is deleted when it is forgotten again.
+// the rest is deleted when it is forgotten again. Nobody asks for a transient one again, so it needs no tombstone.
 func (s *Spool) Forget(execID string) error {
-	if err := s.Bury(execID, protocol.StateForgotten); err != nil {
-		return err
+	if claim, err := s.ReadClaim(execID); err != nil || !claim.Transient {
+		if err := s.Bury(execID, protocol.StateForgotten); err != nil {
+			return err
+		}
 	}
 	return onDisk(func() error { return os.RemoveAll(s.ExecFolder(execID)) })
 }

@@ -48,7 +48,7 @@ func (s *supervision) finish(failure *protocol.StartFailure) int {
 		s.input.shut()
 	}
 	record := s.record(failure)
-	if s.spooler.sync() != nil {
+	if !s.request.Transient && s.spooler.sync() != nil {
 		// The end is known all the same; of the output nobody knows how much a power cut would leave.
 		record.OutputTruncated = true
 	}
@@ -67,7 +67,7 @@ func (s *supervision) finish(failure *protocol.StartFailure) int {
 func (s *supervision) writeRecord(record *protocol.ExitRecord) error {
 	giveUpAt := time.Now().Add(recordRetryLimit)
 	for {
-		err := spool.WriteRecord(s.folder, record)
+		err := spool.WriteRecord(s.folder, record, !s.request.Transient)
 		if err == nil || time.Now().After(giveUpAt) {
 			return err
 		}

@@ -41,6 +41,7 @@ type spooler struct {
 	discarding bool
 	truncated  bool
 	syncArmed  bool
+	transient  bool
 
 	// progress and limited have room for one; who is late finds the latest state.
 	progress chan struct{}
@@ -58,6 +59,7 @@ func newSpooler(at *spool.Spool, request *protocol.StartRequest) *spooler {
 		spool:          at,
 		uncommittedMax: protocol.UncommittedBytesDefault,
 		outputMax:      uint64(request.OutputBytesMax),
+		transient:      request.Transient,
 		lastOutput:     time.Now(),
 		progress:       make(chan struct{}, 1),
 		limited:        make(chan struct{}, 1),
@@ -227,7 +229,7 @@ func (s *spooler) describe(record *protocol.ExitRecord) {
 }
 
 func (s *spooler) armSync() {
-	if !s.syncArmed {
+	if !s.syncArmed && !s.transient {
 		s.syncArmed = true
 		time.AfterFunc(syncInterval, func() {
 			// What cannot be synced now is tried again with the next output and before the record.

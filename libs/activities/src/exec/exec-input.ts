@@ -1,10 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   DomainError,
   EXEC_TRANSITIONS,
   isDomainError,
   isTerminal,
-  limits,
   takesInput,
   type ContainerEngine,
   type Exec,
@@ -14,15 +12,13 @@ import {
   type InputResult,
   type Resize,
   type ResizeState,
-  type RunnerConnection,
   type SendableSignal,
 } from '#domain';
+import { writeAll } from './input-pieces.js';
 import { containerOf } from './reach.js';
 
 /** Requests that may wait behind the one that is being applied, for each exec. */
 const WAITING_PER_EXEC_MAX = 16;
-/** A runner that is busy with requests of another connection is asked again after this long. */
-const BUSY_RETRY_MS = 100;
 
 export interface ExecInputPorts {
   readonly execs: Pick<ExecStore, 'get'>;
@@ -93,46 +89,6 @@ export function notRunning(exec: Exec): DomainError {
     ? `The exec has ended as ${exec.state}.`
     : 'The exec does not run yet.';
   return new DomainError('invalid_state', message, { extra: { state: exec.state } });
-}
-
-/** Piece by piece, until all of it is applied, something else is the answer, or the command has not read for too long. */
-export async function writeAll(
-  connection: RunnerConnection,
-  id: string,
-  whole: InputPiece,
-): Promise<InputResult> {
-  const end = whole.offset + whole.bytes.byteLength;
-  let progressAt = performance.now();
-  for (let offset = whole.offset, take = whole.take; ; take = false) {
-    const askedAt = performance.now();
-    const result = await writeOnce(connection, id, pieceOf(whole, offset, take));
-    const { state, appliedTo } = result;
-    if (state !== 'applied' && state !== 'full') return result;
-    if (state === 'applied' && offset + limits.STDIN_PIECE_BYTES_MAX >= end) return result;
-    if (appliedTo > offset) progressAt = askedAt;
-    if (state === 'full' && performance.now() - progressAt > limits.STDIN_WAIT_MS_MAX) return result;
-    offset = Math.max(offset, Math.min(appliedTo, end));
-  }
-}
-
-function pieceOf(whole: InputPiece, offset: number, take: boolean): InputPiece {
-  const from = offset - whole.offset;
-  const bytes = whole.bytes.subarray(from, from + limits.STDIN_PIECE_BYTES_MAX);
-  const isLast = from + bytes.byteLength === whole.bytes.byteLength;
-  return { offset, bytes, eof: whole.eof && isLast, writer: whole.writer, take };
-}
-
-async function writeOnce(connection: RunnerConnection, id: string, piece: InputPiece): Promise<InputResult> {
-  const giveUpAt = performance.now() + limits.STDIN_WAIT_MS_MAX;
-  for (;;) {
-    try {
-      return await connection.writeStdin(id, piece);
-    } catch (error) {
-      const busy = isDomainError(error) && error.extra?.['runnerCode'] === 'resource_exhausted';
-      if (!busy || performance.now() > giveUpAt) throw error;
-      await delay(BUSY_RETRY_MS);
-    }
-  }
 }
 
 /** What the runner does not know, or whose sandbox is too old for it, is no missing address: the exec is there. */

@@ -24,7 +24,8 @@ export async function startFile(
   connection: RunnerConnection,
   runId: string,
   request: FileRequest,
-  how: Required<Pick<StartRequest, 'stdin' | 'timeoutMs'>> & Pick<StartRequest, 'idleTimeoutMs'>,
+  how: Required<Pick<StartRequest, 'stdin' | 'timeoutMs' | 'transient'>> &
+    Pick<StartRequest, 'idleTimeoutMs'>,
 ): Promise<void> {
   const asked = {
     ...request,

@@ -15,7 +15,7 @@ import {
   type UploadPiece,
   type UploadResult,
 } from '#domain';
-import { writeAll } from '../exec/exec-input.js';
+import { writeAll } from '../exec/input-pieces.js';
 import { ShortVisits, type VisitPorts } from '../host/short-visits.js';
 import { headOf, markOf, openFile, startFile } from './file-program.js';
 
@@ -25,6 +25,7 @@ const ENDED_UPLOAD_KEPT_MS = 60_000;
 const TRANSFER = {
   stdin: { kind: 'inline', bytes: new Uint8Array(0) },
   timeoutMs: limits.FILE_TRANSFER_MS_MAX,
+  transient: true,
 } as const;
 
 /**
@@ -47,6 +48,7 @@ export class FileVisits implements SandboxFiles {
         await startFile(connection, runId, request, {
           stdin: fits ? { kind: 'inline', bytes: whole } : { kind: 'open' },
           timeoutMs: limits.FILE_ASK_MS_MAX,
+          transient: true,
         });
         // One that takes no content has its reasons, which are its result.
         if (!fits) await feed(connection, runId, pieceOf(0, whole, true));
@@ -88,6 +90,8 @@ export class FileVisits implements SandboxFiles {
       await startFile(connection, upload, request, {
         stdin: { kind: 'open' },
         timeoutMs: limits.FILE_TRANSFER_MS_MAX,
+        // Its id may be asked for again, by whoever holds the key that it was made from.
+        transient: false,
         idleTimeoutMs: limits.UPLOAD_IDLE_MS_MAX,
       });
     });

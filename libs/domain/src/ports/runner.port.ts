@@ -28,14 +28,15 @@ export interface RunnerConnection {
   /** Leaves a tombstone, ends the whole process tree and answers when that has been verified. */
   cancel(execId: string, graceMs: number): Promise<CancelResult>;
   /**
-   * Hands input to a running command, each byte once. Requests for one exec are sent one after the other. These three throw
+   * Hands input to a running command, each byte once. At most `limits.STDIN_PIECES_AT_ONCE_MAX` requests for one exec are on
+   * their way at once; a newer runner applies them in their order, an older one may answer `gap` to some. These three throw
    * `not_found` before the exec was started here, and `invalid_state` when it has ended or takes no such thing.
    */
   writeStdin(execId: string, piece: InputPiece): Promise<InputResult>;
   /** To the foreground of a terminal, otherwise to the command's process group; the group, or 0. Sent twice it is two signals. */
   signal(execId: string, signal: SendableSignal): Promise<number>;
   resize(execId: string, resize: Resize): Promise<ResizeState>;
-  /** Deletes the spool of an ended exec. Its tombstone stays, so that the id never starts again. */
+  /** Deletes the spool of an ended exec. Its tombstone stays, unless it was transient, so that the id never starts again. */
   forget(execId: string): Promise<void>;
   close(): Promise<void>;
   /** Resolves when the connection has ended: `undefined` after `close()`, otherwise the reason. */
@@ -65,6 +66,8 @@ export interface StartRequest {
   readonly uncommittedBytesMax?: number;
   /** Descendants may outlive the main process. Otherwise they are killed when it ends. */
   readonly allowBackground?: boolean;
+  /** Over with its request: nothing of it outlives a power cut, and once forgotten its id is free, so it is never used again. */
+  readonly transient?: boolean;
 }
 
 /**
