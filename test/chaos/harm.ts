@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Installation } from './installation.js';
 import { EngineError } from './engine.js';
 import { Cuts } from './cuts.js';
+import { initsOf } from './inits.js';
 import type { Mode, Target } from './injury.js';
 import { pause, until } from './pause.js';
 import { cutPower } from './power.js';
@@ -16,7 +16,6 @@ const HEAL_INTERVAL_MS = 500;
 const DOCKER_START_CHANCE = 0.5;
 const DOCKER_START_MS_MAX = 3_000;
 const BACKEND_CHANCE = 0.25;
-const INIT_COMMAND = '/berth/bin/runner init';
 const SUPERVISE_COMMAND = 'runner supervise';
 const FORKING: readonly Target[] = ['postgres'];
 
@@ -164,10 +163,9 @@ export class Harm {
 
   /** The init processes of our sandboxes; they are found without the engine, which may be dead. */
   private inits(): { pid: number; sandboxId: string }[] {
-    return allProcesses()
-      .filter(({ command }) => command === INIT_COMMAND)
-      .map(({ pid }) => ({ pid, sandboxId: environmentOf(pid).get('BERTH_SANDBOX_ID') ?? '' }))
-      .filter(({ sandboxId }) => this.sandboxIds.has(sandboxId));
+    return [...initsOf(this.sandboxIds)].flatMap(([sandboxId, pids]) =>
+      pids.map((pid) => ({ pid, sandboxId })),
+    );
   }
 
   private freeze(pids: readonly number[], detail: string, quick: AbortSignal): Harmed {
@@ -230,12 +228,3 @@ export class Harm {
 }
 
 const done = (detail: string): Harmed => ({ detail, healed: Promise.resolve() });
-
-function environmentOf(pid: number): Map<string, string> {
-  try {
-    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-    return new Map(entries.map((entry) => [entry.split('=')[0] ?? '', entry.split('=').slice(1).join('=')]));
-  } catch {
-    return new Map();
-  }
-}

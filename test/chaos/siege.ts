@@ -8,7 +8,7 @@ import { describeInjury, TARGETS, type Injury, type Target } from './injury.js';
 import type { Installation } from './installation.js';
 import { findLeaks } from './leaks.js';
 import { findRests } from './lifecycle/containers.js';
-import { InitWatch } from './lifecycle/inits.js';
+import { InitWatch } from './inits.js';
 import { pause, until } from './pause.js';
 import { Random } from './random.js';
 

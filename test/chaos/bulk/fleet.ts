@@ -4,7 +4,7 @@ import type { Broken } from '../broken.js';
 import { hurtsSandbox, type Injury } from '../injury.js';
 import { ANSWER_MS, Asker } from '../lifecycle/asker.js';
 import { compareState } from '../lifecycle/containers.js';
-import { initsOf } from '../lifecycle/inits.js';
+import { initsOf } from '../inits.js';
 import { textOf } from '../pause.js';
 import type { Random } from '../random.js';
 import type { Siege } from '../siege.js';

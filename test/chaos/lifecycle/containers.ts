@@ -2,7 +2,7 @@ import type { Broken } from '../broken.js';
 import type { Client } from '../client.js';
 import type { Installation } from '../installation.js';
 import { pause, textOf } from '../pause.js';
-import { initsOf } from './inits.js';
+import { initsOf } from '../inits.js';
 
 const LOOK_MS = 250;
 const AGREES_WITHIN_MS = 90_000;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Broken } from '../broken.js';
-import { pause } from '../pause.js';
-import { allProcesses, startTimeOf } from '../processes.js';
+import type { Broken } from './broken.js';
+import { pause } from './pause.js';
+import { allProcesses, startTimeOf } from './processes.js';
 
 const LOOK_MS = 250;
 /** An init that an engine has forgotten goes within this time once the next one comes. */
