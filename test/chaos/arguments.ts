@@ -12,7 +12,7 @@ const SEED_MAX = 1_000_000_000;
 export const USAGE = `Kills parts of a running Berth with -9, or stops them for up to 30 s, and checks from outside what became of it.
 
 Usage: npm run chaos -- exec [options]        while dozens of commands run: no command, byte or end is lost, doubled or invented
-       npm run chaos -- lifecycle [options]   while sandboxes are made, restarted, stopped and deleted: none runs twice, none is left
+       npm run chaos -- lifecycle [options]   while sandboxes are made, restarted, kept, restored, changed and deleted: none runs twice, none is left
        npm run chaos -- bulk [options]        while bulk operations go over fleets of sandboxes: no item is done twice, none is forgotten
 
   --kills N         how many kills and stops (default ${KILLS_DEFAULT})

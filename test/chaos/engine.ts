@@ -12,6 +12,7 @@ export interface SeenContainer {
 export interface InspectedContainer {
   readonly Id: string;
   readonly State: { readonly Running: boolean; readonly Paused: boolean; readonly Pid: number };
+  readonly Mounts: readonly { readonly Destination: string; readonly Source: string }[];
 }
 
 export interface SeenVolume {
@@ -43,6 +44,12 @@ export class Engine {
 
   async act(id: string, action: 'start' | 'kill' | 'pause' | 'unpause'): Promise<void> {
     await this.call('POST', `/containers/${id}/${action}`);
+  }
+
+  /** Gives an image another name. */
+  async tag(image: string, repo: string, tag: string): Promise<void> {
+    const query = new URLSearchParams({ repo, tag }).toString();
+    await this.call('POST', `/images/${image}/tag?${query}`);
   }
 
   private async call(method: string, path: string): Promise<unknown> {

@@ -26,6 +26,20 @@ export async function until(
   }
 }
 
+const ANSWERS_WITHIN_MS = 90_000;
+const ASK_AGAIN_MS = 500;
+
+/** What it gives as soon as it gives something; its last error when that takes too long. */
+export async function insistOn<Result>(ask: () => Promise<Result>): Promise<Result> {
+  for (const giveUpAt = performance.now() + ANSWERS_WITHIN_MS; ; await pause(ASK_AGAIN_MS)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (performance.now() >= giveUpAt) throw error;
+    }
+  }
+}
+
 export const textOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';

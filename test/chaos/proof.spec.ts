@@ -65,7 +65,7 @@ it('adds a run of the lifecycle to its own table', () => {
     broken: [{ kind: 'leak', detail: '' }],
   } as unknown as LifecycleResult;
   const page = addLifecycleRun(`${PAGE}\n${table}\n`, ran, 'abc');
-  expect(page).toContain('| 0 · 1 · 0 · 0 · 0 · 0 | 3 | 1 | 9 | 1 | 2 | 0 | 1 | 0 | 0 | 0 | 0 |');
+  expect(page).toContain('| 0 · 1 · 0 · 0 · 0 · 0 · 0 | 3 | 1 | 9 | 1 | 2 | 0 | 1 | 0 | 0 | 0 | 0 |');
   expect(page).toContain('| **lifecycle** | | | | | **3** | **1** | **9** | **1** | **2** | **0** | **1** |');
 });
 

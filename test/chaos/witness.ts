@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StreamName } from './expected-bytes.js';
 import type { Installation } from './installation.js';
+import { insistOn } from './pause.js';
 
 /** What a program has noted of itself in the workspace's volume, read from the host's disk past Berth. */
 export interface Testimony {
@@ -25,8 +26,9 @@ export interface SandboxDisk {
   readonly spool: string;
 }
 
+/** The engine may be what is hurt just then, so it is asked again. */
 export async function findDisk(installation: Installation, sandboxId: string): Promise<SandboxDisk> {
-  const volumes = await installation.engine.volumes(installation.instanceId);
+  const volumes = await insistOn(() => installation.engine.volumes(installation.instanceId));
   const find = (kind: string): string => {
     const found = volumes.find(
       ({ Labels }) => Labels?.['berth.sandbox'] === sandboxId && Labels['berth.kind'] === kind,

@@ -9,6 +9,7 @@ export const LIFECYCLE_PHASES = {
   S4: 'its runner answers',
   stop: 'what runs is being ended',
   delete: 'containers and volumes are being removed',
+  move: 'a workspace is being kept or unpacked, or a change begins',
 } as const;
 export type LifecyclePhase = keyof typeof LIFECYCLE_PHASES;
 
@@ -26,6 +27,11 @@ const PHASE_OF_STEP: Readonly<Record<string, LifecyclePhase>> = {
   stop_container: 'stop',
   drain_execs: 'stop',
   record_stopped: 'stop',
+  write_snapshot: 'move',
+  record_done: 'move',
+  unpack_snapshot: 'move',
+  switch_workspace: 'move',
+  apply_change: 'move',
   withdraw_execs: 'delete',
   remove_containers: 'delete',
   remove_storage: 'delete',
@@ -37,7 +43,7 @@ export function lifecyclePhasesMet(
   injuries: readonly Injury[],
   operations: readonly SeenOperation[],
 ): Record<LifecyclePhase, number> {
-  const met = { S1: 0, S2: 0, S3: 0, S4: 0, stop: 0, delete: 0 };
+  const met = { S1: 0, S2: 0, S3: 0, S4: 0, stop: 0, delete: 0, move: 0 };
   const spans = operations.flatMap(({ steps, finishedAt }) =>
     steps.flatMap(({ name, startedAt }, index) => {
       const phase = PHASE_OF_STEP[name];

@@ -8,6 +8,8 @@ export interface LifecycleResult extends SiegeResult {
   readonly operations: readonly SeenOperation[];
   /** How often an operation parked and was decided. */
   readonly parks: number;
+  /** Workspaces that were compared with what they had to be. */
+  readonly workspaces: number;
 }
 
 /** The columns that must stay 0, in the order of the table, each with what it counts. */
@@ -25,7 +27,7 @@ export function lifecycleText(result: LifecycleResult): string {
   const met = lifecyclePhasesMet(injuries, operations);
   return [
     '',
-    `Seed ${result.seed} · ${injuries.length} kills and stops in ${result.minutes.toFixed(1)} minutes · ${result.sandboxes} sandboxes · ${operations.length} operations, ${result.parks} parks retried`,
+    `Seed ${result.seed} · ${injuries.length} kills and stops in ${result.minutes.toFixed(1)} minutes · ${result.sandboxes} sandboxes · ${operations.length} operations, ${result.parks} parks decided, ${result.workspaces} workspaces compared`,
     `  kills   ${countsOf(injuries.map(({ target, mode }) => `${mode} ${target}`))}`,
     `  ends    ${countsOf(operations.map(({ kind, state }) => `${kind} ${state}`))}`,
     ...Object.entries(LIFECYCLE_PHASES).map(

@@ -5,10 +5,14 @@ import type { SeenOperation } from './asker.js';
 import { compareState } from './containers.js';
 import { Life } from './life.js';
 import type { LifecycleResult } from './result.js';
+import { findWorkspace, hashTree } from './tree.js';
 
 const LANES = 6;
+const IMAGE = 'berth/base:bookworm-1';
+/** The same under another name, which is another image for Berth. */
+const OTHER_IMAGE = { repo: 'berth/chaos', tag: '1' } as const;
 
-/** Sandboxes are made, restarted, stopped, started and deleted, each by a client of its own. */
+/** Sandboxes are made, restarted, stopped, kept, restored, changed and deleted, each by a client of its own. */
 export class LifecycleRun {
   private readonly siege: Siege;
   private readonly lives: Life[] = [];
@@ -18,6 +22,7 @@ export class LifecycleRun {
   }
 
   async run(interruption: AbortSignal): Promise<LifecycleResult> {
+    await this.siege.installation.engine.tag(IMAGE, OTHER_IMAGE.repo, OTHER_IMAGE.tag);
     const besieged = {
       lanes: LANES,
       lane: (lane: number, signal: AbortSignal) => this.lane(lane, signal),
@@ -26,28 +31,31 @@ export class LifecycleRun {
     };
     const result = await this.siege.run(besieged, interruption);
     const parks = this.lives.reduce((sum, life) => sum + life.parks, 0);
-    return { ...result, operations: this.operations(), parks };
+    const workspaces = this.lives.reduce((sum, life) => sum + life.compared, 0);
+    return { ...result, operations: this.operations(), parks, workspaces };
   }
 
   private async lane(lane: number, signal: AbortSignal): Promise<void> {
     const { client, moments, installation, startedAtMs, random } = this.siege;
     for (let number = 1; !signal.aborted; number++) {
-      let known = '';
+      const known: string[] = [];
       const place = {
         client,
         moments,
         owner: `chaos-${startedAtMs.toString(36)}-${lane}-${number}`,
         onSandbox: (id: string) => {
-          known = id;
+          known.push(id);
           this.siege.add(id);
         },
+        images: [IMAGE, `${OTHER_IMAGE.repo}:${OTHER_IMAGE.tag}`] as const,
+        hashOf: async (id: string) => hashTree(await findWorkspace(installation, id)),
         inspect: (id: string) => compareState({ client, installation }, id),
       };
       // A fork for each, so that what is asked depends on its number alone, and not on when it is its turn.
       const life = new Life(place, random.fork(`life ${lane}-${number}`));
       this.lives.push(life);
       await life.run(signal);
-      this.siege.remove(known);
+      for (const id of known) this.siege.remove(id);
     }
   }
 
