@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { BerthClient } from './berth-client.js';
-import { RawDocker } from './raw-docker.js';
+import { RawDocker, type RawCopy } from './raw-docker.js';
 import type { RunningInstance } from './running-instance.js';
 
 const OWNER = 'bench-fleet';
@@ -16,7 +16,7 @@ export interface FleetReport {
   readonly berth: Readonly<Record<number, number>>;
 }
 
-/** A bulk restart of real sandboxes, and the restart of the same containers by the engine, each with several concurrencies. */
+/** A bulk restart of real sandboxes, and the restart of containers like theirs by the engine, each with several concurrencies. */
 export async function benchFleet(
   instance: RunningInstance,
   size: number,
@@ -25,6 +25,7 @@ export async function benchFleet(
   const client = await BerthClient.open(instance);
   const run = randomUUID().slice(0, 8);
   const sandboxIds: string[] = [];
+  const copies: RawCopy[] = [];
   const numbers = Array.from({ length: size }, (_, number) => number);
   try {
     await inLanes(numbers, STARTS_AT_ONCE, async (number) => {
@@ -36,14 +37,17 @@ export async function benchFleet(
       berth[maxConcurrency] = await rateOf(size, () => client.bulk(body));
       say(`Berth, ${maxConcurrency} at once: ${berth[maxConcurrency].toFixed(2)} a second`);
     }
-    const containers = await Promise.all(sandboxIds.map((id) => RawDocker.open(instance.dockerHost, id)));
     const raw: Record<number, number> = {};
+    await inLanes(sandboxIds, STARTS_AT_ONCE, async (id) => {
+      copies.push(await (await RawDocker.open(instance.dockerHost, id)).copy());
+    });
     for (const lanes of RAW_CONCURRENCIES) {
-      raw[lanes] = await rateOf(size, () => inLanes(containers, lanes, (one) => one.measureRestart()));
+      raw[lanes] = await rateOf(size, () => inLanes(copies, lanes, (one) => one.measureRestart()));
       say(`Docker, ${lanes} at once: ${raw[lanes].toFixed(2)} a second`);
     }
     return { sandboxes: size, raw, berth };
   } finally {
+    for (const copy of copies) await copy.remove();
     if (sandboxIds.length > 0) await client.bulk({ action: 'delete', sandboxIds });
     client.close();
   }

@@ -2,6 +2,7 @@
  * Benchmarks against a running installation. They are clients like any other: they use the public API, and Docker's own for comparison, and must never look into the database or the Workflows to be faster.
  */
 import { parseArgs } from 'node:util';
+import { benchBulkItems } from '../../test/bench/bulk-items.bench.js';
 import { benchBulk } from './bulk.bench.js';
 import { benchExec } from './exec.bench.js';
 import { benchFleet } from './fleet.bench.js';
@@ -13,6 +14,7 @@ import { benchNeighbours } from './neighbours.bench.js';
 import { benchOutput } from './output.bench.js';
 import { benchRate } from './rate.bench.js';
 import {
+  bulkItemsReport,
   bulkReport,
   fleetReport,
   gitReport,
@@ -31,6 +33,7 @@ import { benchViewers } from './viewers.bench.js';
 
 const COUNT_MAX = 100_000;
 const FLEET_DEFAULT = 24;
+const BULK_ITEMS_DEFAULT = 10_000;
 const GIBIBYTES_DEFAULT = 2;
 const GIBIBYTES_MAX = 10;
 const PROGRESS_EVERY = 25;
@@ -38,7 +41,7 @@ const PROGRESS_EVERY = 25;
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
 Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | fleet |
-                        neighbours | git [options]
+                        bulk-items | neighbours | git [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
@@ -48,12 +51,14 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | 
   idle             what sandboxes cost in which nothing happens
   lifecycle        a sandbox made and started, and restarted, beside the engine's own
   search           words in the commands and outputs of 10,000 execs
-  fleet            a bulk restart, beside the engine's restarts of the same containers
+  fleet            a bulk restart, beside the engine's restarts of containers like theirs
+  bulk-items       a bulk restart of sandboxes whose containers are names in memory
   neighbours       commands beside a sandbox in which a fork bomb goes off, and beside a quiet one
   git              a commit and its push, against the two commands by docker exec
 
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
-                   (default 100; output 5; viewers 3; idle and lifecycle 10; fleet 24; neighbours 200; git 50)
+                   (default 100; output 5; viewers 3; idle and lifecycle 10; fleet 24; bulk-items 10000;
+                   neighbours 200; git 50)
   --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
@@ -135,6 +140,18 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: async ({ instance, count }) => {
       const report = await benchFleet(instance, count, (line) => process.stderr.write(`${line}\n`));
       return { report, text: (machine) => fleetReport(machine, report) };
+    },
+  },
+  'bulk-items': {
+    countDefault: BULK_ITEMS_DEFAULT,
+    run: async ({ instance, count }) => {
+      let told = 0;
+      const report = await benchBulkItems(instance, count, ({ counts: { succeeded } }) => {
+        if (succeeded < told + count / 20) return;
+        told = succeeded;
+        process.stderr.write(`${succeeded} of ${count}\n`);
+      });
+      return { report, text: (machine) => bulkItemsReport(machine, report) };
     },
   },
   neighbours: {

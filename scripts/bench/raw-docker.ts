@@ -52,8 +52,8 @@ export class RawDocker {
     return durationMs;
   }
 
-  /** A container like this one, with new volumes, from create to the answer of start, in milliseconds. */
-  async measureCreate(): Promise<number> {
+  /** A container like this one with volumes of its own, made and started, and of no sandbox: what is done to it is nobody's business. */
+  async copy(): Promise<RawCopy> {
     const { Config, HostConfig } = await this.container.inspect();
     const name = `bench-${randomUUID()}`;
     const volumes: string[] = [];
@@ -66,17 +66,7 @@ export class RawDocker {
     const begunAt = performance.now();
     const made = await this.docker.createContainer(body as Docker.ContainerCreateOptions);
     await made.start();
-    const durationMs = performance.now() - begunAt;
-    await made.remove({ force: true, v: true });
-    for (const volume of volumes) await this.docker.getVolume(volume).remove();
-    return durationMs;
-  }
-
-  /** Of this container, with the grace that Berth gives, in milliseconds. */
-  async measureRestart(): Promise<number> {
-    const begunAt = performance.now();
-    await this.container.restart({ t: RESTART_GRACE_SECONDS });
-    return performance.now() - begunAt;
+    return new RawCopy(this.docker, made, volumes, performance.now() - begunAt);
   }
 
   /** This machine, as the container reaches it. */
@@ -98,6 +88,29 @@ export class RawDocker {
     const durationMs = performance.now() - begunAt;
     if (received < bytes) throw new Error(`The raw stream ended after ${received} of ${bytes} bytes.`);
     return durationMs;
+  }
+}
+
+/** A container that the engine alone knows. */
+export class RawCopy {
+  constructor(
+    private readonly docker: Docker,
+    private readonly container: Docker.Container,
+    private readonly volumes: readonly string[],
+    /** From create to the answer of start, in milliseconds. */
+    readonly createMs: number,
+  ) {}
+
+  /** With the grace that Berth gives, in milliseconds. */
+  async measureRestart(): Promise<number> {
+    const begunAt = performance.now();
+    await this.container.restart({ t: RESTART_GRACE_SECONDS });
+    return performance.now() - begunAt;
+  }
+
+  async remove(): Promise<void> {
+    await this.container.remove({ force: true, v: true });
+    for (const volume of this.volumes) await this.docker.getVolume(volume).remove();
   }
 }
 

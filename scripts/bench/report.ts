@@ -1,3 +1,4 @@
+import type { BulkItemsReport } from '../../test/bench/bulk-items.bench.js';
 import type { ExecReport, Measured } from './exec.bench.js';
 import type { RateReport } from './rate.bench.js';
 import type { BulkReport } from './bulk.bench.js';
@@ -171,6 +172,21 @@ export function fleetReport(machine: Machine, { sandboxes, raw, berth }: FleetRe
     '| --- | --- | --- |',
     ...rows('docker restart', raw),
     ...rows('bulk restart, with a result for each', berth),
+  ].join('\n');
+}
+
+export function bulkItemsReport(machine: Machine, report: BulkItemsReport): string {
+  const { items, concurrency, seconds, itemsPerSecond, historyEvents, heapMiBEarly, heapMiBEnd } = report;
+  return [
+    ...heading(machine, `a bulk restart of ${items} sandboxes in memory, ${concurrency} at once`),
+    '',
+    '| | |',
+    '| --- | --- |',
+    `| items a second | ${itemsPerSecond.toFixed(1)} (${seconds.toFixed(0)} s) |`,
+    `| runs that continued each other | ${historyEvents.length} |`,
+    `| events in the longest history | ${Math.max(...historyEvents)} |`,
+    `| heap of both workers, a tenth done, all done | ${heapMiBEarly.toFixed(0)} MiB, ${heapMiBEnd.toFixed(0)} MiB |`,
+    `| containers made twice | ${report.containersTooMany} |`,
   ].join('\n');
 }
 

@@ -7,6 +7,7 @@ export interface RunningInstance {
   readonly adminSecret: string;
   readonly dockerHost: string;
   readonly databaseUrl: string;
+  readonly temporalAddress: string;
   readonly temporalUiUrl: string;
   readonly pids: { readonly api: number; readonly worker: number; readonly postgres: number };
 }
@@ -20,6 +21,7 @@ export function readRunningInstance(stateDirectory: string): RunningInstance {
     adminSecret: textOf(secrets, 'adminSecret'),
     dockerHost: textOf(run, 'dockerHost'),
     databaseUrl: textOf(run, 'databaseUrl'),
+    temporalAddress: textOf(run, 'temporalAddress'),
     temporalUiUrl: textOf(run, 'temporalUiUrl'),
     pids: { api: pidOf(run, 'api'), worker: pidOf(run, 'worker'), postgres: pidOf(run, 'postgres') },
   };
