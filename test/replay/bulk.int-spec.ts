@@ -143,4 +143,18 @@ describe('the run of a bulk operation', () => {
       expect(after.some(({ begins, known }) => begins && known.length === 0)).toBe(true);
     });
   });
+
+  it('begins and is continued although it is told something each time that it looks', async () => {
+    const size = PAGE_ITEMS + 1;
+    await runBulk('bulk-continued-while-asked', { size, concurrency: PAGE_ITEMS }, async (bulk, handle) => {
+      for (const item of bulk.items) item.end('succeeded');
+      // For a pause that has never been, so it changes nothing; but that is seen only when it is looked at.
+      bulk.meanwhile = async () => {
+        if (bulk.counts.succeeded < size) await handle.signal(RESUME_SIGNAL, { pauseNo: 7 });
+      };
+      expect(await handle.result()).toEqual({ state: 'succeeded' });
+      const [first] = bulk.advances.filter(({ begins, known }) => begins && known.length === 0).slice(1);
+      expect(first?.controls).toEqual([{ control: 'resume', pauseNo: 7 }]);
+    });
+  });
 });

@@ -60,8 +60,11 @@ export class ScriptedBulks {
 
   get activities(): BulkScript {
     return {
-      advanceBulk: async (input) =>
-        await Promise.resolve(this.that((bulk) => bulk.id === input.bulkId).advance(input)),
+      advanceBulk: async (input) => {
+        const bulk = this.that(({ id }) => id === input.bulkId);
+        await bulk.meanwhile();
+        return bulk.advance(input);
+      },
       runExec: async ({ execId: id }) => {
         const state = await this.that((bulk) => bulk.runs(id)).runExec(id);
         return { kind: 'ended', state, exitCode: 0 };
@@ -85,6 +88,8 @@ export class ScriptedBulk {
   round = 1;
   pauseNo = 0;
   pause: BulkPause | null = null;
+  /** What happens each time that its run looks at it, before it sees anything. */
+  meanwhile: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(private readonly shape: BulkShape) {
     this.items = Array.from({ length: shape.size }, () => new ScriptedItem());

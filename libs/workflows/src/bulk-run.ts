@@ -39,9 +39,9 @@ export class BulkRun {
     heartbeatTimeout: '12s',
     retry: { initialInterval: '500ms', maximumInterval: '10s' },
   });
-  private controls: BulkControl[] = [];
+  private controls: BulkControl[];
   private woken = false;
-  private pauseNo = 0;
+  private pauseNo: number;
   private begun = 0;
   /** Runs of which it is not known yet whether they are there. */
   private starting = 0;
@@ -51,7 +51,16 @@ export class BulkRun {
   private readonly followed = new Map<string, boolean>();
   private started: BulkItemWork[] = [];
 
-  constructor(private readonly input: BulkInput) {}
+  constructor(private readonly input: BulkInput) {
+    this.controls = [...(input.rest?.controls ?? [])];
+    this.pauseNo = input.rest?.pauseNo ?? 0;
+  }
+
+  /** For the run that goes on with the rest. */
+  get next(): BulkInput {
+    const { input, controls, pauseNo } = this;
+    return { ...input, rest: { controls, pauseNo } };
+  }
 
   wake(): void {
     this.woken = true;
@@ -75,7 +84,7 @@ export class BulkRun {
 
   /** It has begun as much as one run should, and nothing of it is under way or it has waited long enough. */
   get isPageDone(): boolean {
-    if (this.isAsked || this.drainUntilMs === undefined) return false;
+    if (this.drainUntilMs === undefined) return false;
     const isDrained = this.followed.size === 0 || Date.now() >= this.drainUntilMs;
     return isDrained && this.starting === 0;
   }

@@ -1,4 +1,4 @@
-import { CancellationScope, continueAsNew, defineSignal, setHandler } from '@temporalio/workflow';
+import { CancellationScope, continueAsNew, defineSignal, patched, setHandler } from '@temporalio/workflow';
 import { BULK_HAS_ENDED } from '#domain';
 import { BulkRun } from './bulk-run.js';
 import {
@@ -17,6 +17,9 @@ const pauseSignal = defineSignal(PAUSE_SIGNAL);
 const resumeSignal = defineSignal<[BulkSignal?]>(RESUME_SIGNAL);
 const cancelBulkSignal = defineSignal(CANCEL_SIGNAL);
 const retryFailedSignal = defineSignal<[BulkSignal?]>(RETRY_FAILED_SIGNAL);
+
+/** Runs before this looked again first, for as long as they were told something, and began and continued nothing meanwhile. */
+const NO_WAIT_FOR_SILENCE = 'no-wait-for-silence';
 
 /**
  * Drives the rows of a bulk operation: look, start the runs of what has begun, wait for something to happen, look again.
@@ -37,12 +40,13 @@ export async function bulkOperation(input: BulkInput): Promise<BulkResult> {
       const progress = await run.advance();
       const hasEnded = BULK_HAS_ENDED[progress.state];
       // What was asked for meanwhile may have begun it anew.
-      if (run.isAsked || (hasEnded && run.isWoken)) continue;
-      if (hasEnded) return { state: progress.state };
+      const looksAgain = run.isAsked || (hasEnded && run.isWoken);
+      if (hasEnded && !looksAgain) return { state: progress.state };
+      if (looksAgain && !patched(NO_WAIT_FOR_SILENCE)) continue;
       run.startRuns(progress.unknown);
       if (run.isPageDone) break;
-      await run.untilNext(progress);
+      if (!looksAgain) await run.untilNext(progress);
     }
-    return await continueAsNew<typeof bulkOperation>(input);
+    return await continueAsNew<typeof bulkOperation>(run.next);
   });
 }

@@ -5,6 +5,7 @@
 import {
   limits,
   type Bulk,
+  type BulkControl,
   type BulkId,
   type Correction,
   type Exec,
@@ -125,6 +126,8 @@ export interface BulkInput {
   readonly action: Bulk['work']['action'];
   /** It is continued as a new run after so many items. A run keeps its own number, whatever later code says. */
   readonly pageItems: number;
+  /** Of a run that goes on where another one ended: what that one was told and had not looked at, and the last pause that it saw. */
+  readonly rest?: { readonly controls: readonly BulkControl[]; readonly pauseNo: number };
 }
 
 export interface BulkResult {
