@@ -31,6 +31,11 @@ export default {
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,scripts,test}/**/*.spec.ts'] },
     { ...real, displayName: 'int', testMatch: ['<rootDir>/{apps,libs,scripts,test}/**/*.int-spec.ts'] },
-    { ...real, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.e2e-spec.ts'] },
+    {
+      ...real,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/e2e/**/*.e2e-spec.ts'],
+      setupFilesAfterEnv: ['<rootDir>/test/e2e/healthy-stack.ts'],
+    },
   ],
 };

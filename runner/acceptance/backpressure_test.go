@@ -75,9 +75,7 @@ func TestAFullDiskHoldsBackAndStillRecordsTheEnd(t *testing.T) {
 	c.awaitOutput(request.ExecID)
 	ballast := filepath.Join(root, "ballast")
 	fill(t, ballast)
-	if err := os.WriteFile(s.file("go"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	s.release("go")
 	eventually(t, "it is held back by the disk", func() bool { return c.status(request.ExecID).Blocked == protocol.BlockDiskFull })
 	var refusal *protocol.Error
 	if _, err := c.start(shell("true")); !errors.As(err, &refusal) || refusal.Code != protocol.CodeDiskFull {

@@ -54,7 +54,7 @@ func TestACheckRunsAsAnExecWouldAndTellsWhyItFailed(t *testing.T) {
 
 func TestACheckThatIsLateLeavesNoProcessAndSaysLittle(t *testing.T) {
 	script := "echo $$ >> pids; (setsid sh -c 'echo $$ >> pids; exec sleep 300' &); yes & sleep 300"
-	outcome, workspace := askOnce(t, check.Order{Command: []string{"sh", "-c", script}, TimeoutMs: 500})
+	outcome, workspace := askOnce(t, check.Order{Command: []string{"sh", "-c", script}, TimeoutMs: 3_000})
 	if outcome.OK || !strings.HasPrefix(outcome.Detail, "it did not end in time. y") || len(outcome.Detail) > 500 {
 		t.Fatalf("%+v", outcome)
 	}

@@ -16,7 +16,8 @@ import (
 	"berth.dev/runner/internal/wire"
 )
 
-const answerLimit = 30 * time.Second
+// Not how long an answer may take, but when a test has hung.
+const answerLimit = 90 * time.Second
 
 // client is a host in small: it speaks the channel and keeps what it is told.
 type client struct {

@@ -184,9 +184,13 @@ func TestBinaryOutputAndALineOfFiftyMegabytesComeBackByteForByte(t *testing.T) {
 }
 
 func TestAFollowMayBeginAtEveryFrameBoundaryAndNowhereElse(t *testing.T) {
-	c := newSandbox(t).dial()
-	request := shell("for i in 1 2 3 4 5; do echo $i; sleep 0.02; done")
+	s := newSandbox(t)
+	c := s.dial()
+	request := shell("echo 1; while [ ! -e go ]; do sleep 0.01; done; for i in 2 3 4 5; do echo $i; done")
 	c.mustStart(request)
+	// The first line is a frame of its own once it was written before the next one.
+	c.awaitOutput(request.ExecID)
+	s.release("go")
 	whole := c.ended(request.ExecID)
 	middle := uint64(26)
 	got := c.follow(request.ExecID, middle, nil)

@@ -176,9 +176,7 @@ func TestAForgottenExecLeavesOnlyItsTombstone(t *testing.T) {
 	if _, err := ask[struct{}](c, protocol.Forget, forget); !errors.As(err, &refusal) || refusal.Code != protocol.CodeStillRunning {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.file("go"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	s.release("go")
 	c.ended(request.ExecID)
 	for range 2 {
 		if _, err := ask[struct{}](c, protocol.Forget, forget); err != nil {

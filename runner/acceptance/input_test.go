@@ -79,8 +79,9 @@ func TestTheEndOfTheInputMayBeSaidAgainAndNothingComesAfterIt(t *testing.T) {
 }
 
 func TestACommandThatDoesNotReadMakesTheWriterWaitAndThenAskAgain(t *testing.T) {
-	c := newSandbox(t).dial()
-	request := withInput("sleep 4; exec wc -c")
+	s := newSandbox(t)
+	c := s.dial()
+	request := withInput("while [ ! -e go ]; do sleep 0.05; done; exec wc -c")
 	c.mustStart(request)
 	piece := make([]byte, protocol.StdinBytesMax)
 	var offset, total uint64 = 0, 1 << 20
@@ -93,6 +94,7 @@ func TestACommandThatDoesNotReadMakesTheWriterWaitAndThenAskAgain(t *testing.T) 
 		}
 		if result.State == protocol.StdinFull {
 			full++
+			s.release("go")
 		}
 		offset = result.AppliedTo
 	}
@@ -135,16 +137,18 @@ func TestAnInputThatNobodyEndsEndsWithItsExec(t *testing.T) {
 }
 
 func TestAnInlineInputIsThereAndEnds(t *testing.T) {
-	c := newSandbox(t).dial()
+	s := newSandbox(t)
+	c := s.dial()
 	content := make([]byte, protocol.StdinInlineBytesMax)
 	_, _ = rand.Read(content)
 	for _, some := range [][]byte{nil, []byte("x"), content} {
-		request := shell("sleep 0.2; cat")
+		request := shell("while [ ! -e go-$MARK ]; do sleep 0.01; done; cat")
 		request.Stdin = &protocol.StdinSource{Kind: protocol.StdinInline, Bytes: some}
 		c.mustStart(request)
 		if _, err := c.write(protocol.StdinRequest{ExecID: request.ExecID}); refusedWith(err) != protocol.CodeInputNotOpen {
 			t.Fatal(err)
 		}
+		s.release("go-" + request.ExecID)
 		got := c.ended(request.ExecID)
 		if !bytes.Equal(got.stdout.Bytes(), some) || got.record.StdinBytes != uint64(len(some)) {
 			t.Fatalf("%d of %d bytes, %+v", got.stdout.Len(), len(some), got.record)
@@ -233,14 +237,14 @@ func TestAHostOfTheProtocolBeforeIsServedAndOffersNothingNew(t *testing.T) {
 func TestAnIdleExecIsKeptAliveByItsInput(t *testing.T) {
 	c := newSandbox(t).dial()
 	request := withInput("cat > /dev/null")
-	request.IdleTimeoutMs = 1_000
+	request.IdleTimeoutMs = 3_000
 	c.mustStart(request)
 	begin := time.Now()
 	for offset := uint64(0); offset < 8; offset++ {
 		c.mustWrite(protocol.StdinRequest{ExecID: request.ExecID, Offset: offset, Bytes: []byte("x")}, protocol.StdinApplied, offset+1)
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 	}
-	if got := c.ended(request.ExecID); got.record.Reason != protocol.ReasonIdleTimedOut || time.Since(begin) < 2_500*time.Millisecond {
+	if got := c.ended(request.ExecID); got.record.Reason != protocol.ReasonIdleTimedOut || time.Since(begin) < 6_000*time.Millisecond {
 		t.Fatalf("%+v after %v", got.record, time.Since(begin))
 	}
 }

@@ -88,9 +88,7 @@ func TestASupervisorThatDiesBetweenTheEndAndItsRecordLeavesALostExecWithAllOfIts
 	}
 	followed := make(chan *transcript, 1)
 	go func() { followed <- c.follow(request.ExecID, 0, nil) }()
-	if err := os.WriteFile(s.file("go"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	s.release("go")
 	eventually(t, "the command has ended", func() bool { return len(marked(t, request.ExecID)) == 0 })
 	if state := c.status(request.ExecID).State; state != protocol.StateRunning {
 		t.Fatalf("without a record it is %s", state)

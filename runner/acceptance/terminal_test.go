@@ -1,6 +1,8 @@
 package acceptance
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -81,6 +83,19 @@ func TestAResizeIsSeenAndHeardOf(t *testing.T) {
 	c.cancel(plain.ExecID, 0)
 }
 
+// namedSleep is told from every other sleep of the machine by its seconds.
+type namedSleep struct{ line, commandLine string }
+
+func sleepOfItsOwn() namedSleep {
+	seconds := fmt.Sprint(1_000_000 + rand.IntN(1_000_000_000))
+	return namedSleep{line: "sleep " + seconds + "\n", commandLine: "sleep\x00" + seconds + "\x00"}
+}
+
+func (n namedSleep) runs(t *testing.T) bool {
+	t.Helper()
+	return len(pidsOf(t, n.commandLine)) > 0
+}
+
 func TestKeysAndSignalsReachTheForegroundOfAnInteractiveShell(t *testing.T) {
 	c := newSandbox(t).dial()
 	request := protocol.StartRequest{
@@ -89,18 +104,19 @@ func TestKeysAndSignalsReachTheForegroundOfAnInteractiveShell(t *testing.T) {
 	}
 	c.mustStart(request)
 	end := c.showsMore(request.ExecID, 0)
-	offset := c.typed(request.ExecID, "sleep 300\n", 0)
+	first, second := sleepOfItsOwn(), sleepOfItsOwn()
+	offset := c.typed(request.ExecID, first.line, 0)
 	end = c.showsMore(request.ExecID, end)
-	eventually(t, "the sleep is in front", func() bool { return len(pidsOf(t, "sleep\x00300\x00")) > 0 })
+	eventually(t, "the sleep is in front", func() bool { return first.runs(t) })
 	result, err := ask[protocol.SignalResult](c, protocol.Signal, protocol.SignalRequest{ExecID: request.ExecID, Signal: "SIGINT"})
 	if err != nil || result.ProcessGroup == c.status(request.ExecID).PID {
 		t.Fatalf("%+v %v", result, err)
 	}
-	eventually(t, "the sleep has gone", func() bool { return len(pidsOf(t, "sleep\x00300\x00")) == 0 })
-	offset = c.typed(request.ExecID, "sleep 301\n", offset)
-	eventually(t, "the next one is in front", func() bool { return len(pidsOf(t, "sleep\x00301\x00")) > 0 })
+	eventually(t, "the sleep has gone", func() bool { return !first.runs(t) })
+	offset = c.typed(request.ExecID, second.line, offset)
+	eventually(t, "the next one is in front", func() bool { return second.runs(t) })
 	offset = c.typed(request.ExecID, "\x03", offset)
-	eventually(t, "Ctrl+C has ended it", func() bool { return len(pidsOf(t, "sleep\x00301\x00")) == 0 })
+	eventually(t, "Ctrl+C has ended it", func() bool { return !second.runs(t) })
 	c.typed(request.ExecID, "exit 6\n", offset)
 	got := c.ended(request.ExecID)
 	if ending(got.record) != "exited 6 -" || strings.Contains(got.stdout.String(), "job control") {

@@ -27,21 +27,28 @@ export async function berth(...argv: readonly string[]): Promise<CliRun> {
 
 /** The same with something on its standard input. */
 export async function berthReading(input: string, ...argv: readonly string[]): Promise<CliRun> {
+  return await beginBerth(input, ...argv).end;
+}
+
+export interface BegunCli {
+  /** How much it has written so far. */
+  readonly stdoutBytes: () => number;
+  readonly end: Promise<CliRun>;
+}
+
+/** The same, not waited for. */
+export function beginBerth(input: string, ...argv: readonly string[]): BegunCli {
   const child = spawn(process.execPath, [BERTH, ...argv], { env: cliEnvironment(), stdio: 'pipe' });
   child.stdin.on('error', () => undefined).end(input);
-  const collect = async (stream: AsyncIterable<Uint8Array>): Promise<Buffer> => {
-    const pieces: Uint8Array[] = [];
-    for await (const piece of stream) pieces.push(piece);
-    return Buffer.concat(pieces);
-  };
-  const exited = new Promise<number | null>((resolve, reject) => {
+  const written: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (piece: Buffer) => written[name].push(piece));
+  const end = new Promise<CliRun>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve(code));
+    child.once('close', (exitCode) =>
+      resolve({ stdout: Buffer.concat(written.stdout), stderr: Buffer.concat(written.stderr), exitCode }),
+    );
   });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    collect(child.stdout),
-    collect(child.stderr),
-    exited,
-  ]);
-  return { stdout, stderr, exitCode };
+  const stdoutBytes = (): number => written.stdout.reduce((sum, piece) => sum + piece.byteLength, 0);
+  return { stdoutBytes, end };
 }

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { call, insist, run, sandboxOf } from './api-client.js';
 import { berth } from './berth-cli.js';
 import { bulk, decided, itemsOf, untilBulk } from './bulk-client.js';
+import { startedExec } from './exec-waits.js';
 import { killAndAwaitNew } from './processes.js';
 
 jest.setTimeout(180_000);
@@ -90,27 +91,30 @@ describe('a bulk operation', () => {
   });
 
   it('skips what is busy, and ends what has begun when it is canceled', async () => {
-    const [busy = '', ...others] = fleet;
-    const exec = await insist<{ id: string }>('POST', `/v1/sandboxes/${busy}/execs`, {
-      body: { command: 'echo begun; exec sleep 600' },
-    });
-    const held = await insist<{ operation: { id: string } }>('POST', `/v1/sandboxes/${busy}/restart`, {
+    const [busy = '', quick = '', slow = ''] = fleet;
+    const [held, waitedFor] = await Promise.all(
+      [busy, slow].map(async (id) => await startedExec(id, { command: 'exec sleep 600' })),
+    );
+    const other = await insist<{ operation: { id: string } }>('POST', `/v1/sandboxes/${busy}/restart`, {
       body: { running: 'wait' },
     });
     const before = await generations();
-    const { id } = await bulk({ action: 'restart', sandboxIds: fleet, maxConcurrency: 1 });
-    await untilBulk(id, ({ counts }) => counts.succeeded > 0);
+    // The third one waits for what runs in it, so the fourth has not begun when it is canceled.
+    const options = { running: 'wait' };
+    const { id } = await bulk({ action: 'restart', sandboxIds: fleet, maxConcurrency: 1, options });
+    await untilBulk(id, ({ counts }) => counts.succeeded === 1 && counts.running === 1);
     expect((await call('POST', `/v1/bulk-operations/${id}/cancel`)).status).toBe(202);
-    const ended = await decided(id);
-    expect(ended).toMatchObject({ state: 'canceled', counts: { skipped_busy: 1, pending: 0, running: 0 } });
-    expect(ended.counts.canceled).toBeGreaterThan(0);
+    await call('POST', `/v1/execs/${waitedFor?.id}/cancel`);
+    expect(await decided(id)).toMatchObject({
+      state: 'canceled',
+      counts: { skipped_busy: 1, succeeded: 2, canceled: 1, pending: 0, running: 0 },
+    });
     const done = (await itemsOf(id, 'succeeded')).map(({ sandboxId }) => sandboxId);
+    expect(done.toSorted()).toEqual([quick, slow].toSorted());
     const after = await generations();
-    const changed = fleet.filter((_, at) => after[at] !== before[at]);
-    expect(changed.toSorted()).toEqual(done.toSorted());
-    expect(others).toEqual(expect.arrayContaining(done));
-    await call('POST', `/v1/execs/${exec.body.id}/cancel`);
-    await call('GET', `/v1/operations/${held.body.operation.id}?wait=60`);
+    expect(fleet.filter((_, at) => after[at] !== before[at]).toSorted()).toEqual(done.toSorted());
+    await call('POST', `/v1/execs/${held?.id}/cancel`);
+    await call('GET', `/v1/operations/${other.body.operation.id}?wait=60`);
   });
 
   it('is selected by conditions, shown by a dry run, and followed by the command line to its end', async () => {

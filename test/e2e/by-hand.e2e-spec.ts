@@ -5,6 +5,7 @@ import { BASE_IMAGE } from '../../scripts/launcher/base-image.js';
 import { runningStack } from '../stack/running-stack.js';
 import { call, run, sandboxOf } from './api-client.js';
 import { bulk, decided, itemsOf, untilBulk } from './bulk-client.js';
+import { until } from './until.js';
 
 jest.setTimeout(180_000);
 
@@ -38,41 +39,41 @@ async function container(): Promise<Docker.Container> {
   return docker.getContainer(found.Id);
 }
 
-async function until(holds: (sandbox: SandboxBody) => boolean): Promise<SandboxBody> {
-  const giveUpAt = Date.now() + 90_000;
-  for (;;) {
-    const { body } = await call<SandboxBody>('GET', `/v1/sandboxes/${sandbox}`);
-    if (holds(body)) return body;
-    if (Date.now() > giveUpAt) throw new Error(`It did not come to hold: ${JSON.stringify(body)}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+async function untilIt(holds: (sandbox: SandboxBody) => boolean): Promise<SandboxBody> {
+  return await until(async () => (await call<SandboxBody>('GET', `/v1/sandboxes/${sandbox}`)).body, holds);
 }
 
 describe('a container that somebody', () => {
   it('removes is named as missing, and an exec brings the sandbox back', async () => {
     await (await container()).remove({ force: true });
-    expect(await until(({ observedState }) => observedState === 'missing')).toMatchObject({
+    expect(await untilIt(({ observedState }) => observedState === 'missing')).toMatchObject({
       failure: { code: 'container_missing' },
     });
     expect(await run(sandbox, { command: 'true' })).toMatchObject({ state: 'succeeded' });
-    expect(await until(({ observedState }) => observedState === 'running')).toMatchObject({ generation: 2 });
+    expect(await untilIt(({ observedState }) => observedState === 'running')).toMatchObject({
+      generation: 2,
+    });
   });
 
   it('pauses makes the sandbox degraded, and a restart brings it back', async () => {
     await (await container()).pause();
-    expect(await until(({ observedState }) => observedState === 'degraded')).toMatchObject({
+    expect(await untilIt(({ observedState }) => observedState === 'degraded')).toMatchObject({
       failure: { code: 'container_failed' },
     });
     const { status } = await call('POST', `/v1/sandboxes/${sandbox}/restart?wait=60`);
     expect(status).toBe(202);
-    expect(await until(({ observedState }) => observedState === 'running')).toMatchObject({ generation: 2 });
+    expect(await untilIt(({ observedState }) => observedState === 'running')).toMatchObject({
+      generation: 2,
+    });
   });
 
   it('stops makes the sandbox stopped, and starts makes it run again', async () => {
     await (await container()).stop({ t: 5 });
-    await until(({ observedState }) => observedState === 'stopped');
+    await untilIt(({ observedState }) => observedState === 'stopped');
     await (await container()).start();
-    expect(await until(({ observedState }) => observedState === 'running')).toMatchObject({ generation: 1 });
+    expect(await untilIt(({ observedState }) => observedState === 'running')).toMatchObject({
+      generation: 1,
+    });
     expect(await run(sandbox, { command: 'true' })).toMatchObject({ state: 'succeeded' });
   });
 
@@ -90,11 +91,11 @@ describe('a container that somebody', () => {
   it('renames gets its name back, and there is never a second one', async () => {
     const [before] = await containers();
     await (await container()).rename({ name: `by-hand-${randomUUID()}` });
-    while ((await containers())[0]?.Names[0] !== before?.Names[0]) {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    expect(await containers()).toHaveLength(1);
-    expect(await until(({ observedState }) => observedState === 'running')).toMatchObject({ generation: 1 });
+    const after = await until(containers, ([found]) => found?.Names[0] === before?.Names[0]);
+    expect(after).toHaveLength(1);
+    expect(await untilIt(({ observedState }) => observedState === 'running')).toMatchObject({
+      generation: 1,
+    });
     expect(await run(sandbox, { command: 'true' })).toMatchObject({ state: 'succeeded' });
   });
 });
@@ -113,9 +114,13 @@ describe('the network of the sandboxes, when somebody', () => {
   it('removes it, is made again, and what runs is in it again', async () => {
     const name = await removeNetworkOf((await containers())[0]);
     const isIn = async () => name in ((await containers())[0]?.NetworkSettings.Networks ?? {});
-    while (!(await isIn())) await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(isIn, (isThere) => isThere);
     expect(await run(sandbox, { command: 'grep eth /proc/net/dev' })).toMatchObject({ exitCode: 0 });
-    expect(await until(() => true)).toMatchObject({ observedState: 'running', generation: 1, failure: null });
+    expect(await untilIt(({ observedState }) => observedState === 'running')).toMatchObject({
+      observedState: 'running',
+      generation: 1,
+      failure: null,
+    });
   });
 });
 
@@ -139,12 +144,14 @@ describe('an image that somebody', () => {
       state: 'parked',
       park: { step: 'prepare_storage', parkNo: 1, failure: { code: 'image_missing' } },
     });
-    expect(await until(({ observedState }) => observedState === 'stopped')).toBeDefined();
+    expect(await untilIt(({ observedState }) => observedState === 'stopped')).toBeDefined();
     await docker.getImage(BASE_IMAGE).tag({ repo, tag });
     const { id } = start.body.operation;
     await call('POST', `/v1/operations/${id}/retry`, { body: { step: 'prepare_storage', parkNo: 1 } });
     expect(await run(sandbox, { command: 'true' })).toMatchObject({ state: 'succeeded' });
-    expect(await until(({ observedState }) => observedState === 'running')).toMatchObject({ generation: 3 });
+    expect(await untilIt(({ observedState }) => observedState === 'running')).toMatchObject({
+      generation: 3,
+    });
     await docker.getImage(image).remove();
   });
 });

@@ -4,8 +4,9 @@ import { Database } from '#postgres';
 import { runningStack } from '../stack/running-stack.js';
 import { call, run } from './api-client.js';
 import { killContainer } from './attacks/inside.js';
+import { until } from './until.js';
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 const GIVE_UP_MS = 150_000;
 
 interface SandboxBody {
@@ -40,17 +41,12 @@ afterAll(async () => await database.close());
 async function sandboxWith(settings: object): Promise<string> {
   const body = { owner: `u-${randomUUID().slice(0, 8)}`, ...settings };
   const made = await call<{ sandbox: SandboxBody }>('POST', '/v1/sandboxes?wait=60', { body });
-  expect(made.body.sandbox.observedState).toBe('running');
   return made.body.sandbox.id;
 }
 
-async function until(id: string, holds: (sandbox: SandboxBody) => boolean): Promise<SandboxBody> {
-  for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
-    const { body } = await call<SandboxBody>('GET', `/v1/sandboxes/${id}`);
-    if (holds(body)) return body;
-    if (Date.now() > giveUpAt) throw new Error(`It did not come to hold: ${JSON.stringify(body)}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+async function untilIt(id: string, holds: (sandbox: SandboxBody) => boolean): Promise<SandboxBody> {
+  const look = async () => (await call<SandboxBody>('GET', `/v1/sandboxes/${id}`)).body;
+  return await until(look, holds, GIVE_UP_MS);
 }
 
 async function newest(id: string): Promise<OperationBody | undefined> {
@@ -58,13 +54,10 @@ async function newest(id: string): Promise<OperationBody | undefined> {
   return body.items[0];
 }
 
-async function parkedOperation(id: string): Promise<OperationBody> {
-  for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
-    const operation = await newest(id);
-    if (operation?.state === 'parked') return operation;
-    if (Date.now() > giveUpAt) throw new Error(`It is not parked: ${JSON.stringify(operation)}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+/** The rows of a sandbox show what a step has done before its operation says that it has ended. */
+async function newestIn(id: string, state: string): Promise<OperationBody> {
+  const look = async () => await newest(id);
+  return (await until(look, (operation) => operation?.state === state, GIVE_UP_MS)) as OperationBody;
 }
 
 /** It failed so often just now that one more time is too often. */
@@ -91,12 +84,14 @@ describe('without anybody asking, a sandbox', () => {
       sandboxWith({ healthCheck }),
     ])) as [string, string, string, string, string];
     await hasBeenRestarted(exhausted, 5);
+    for (const id of [failed, exhausted, unwanted, ill])
+      await untilIt(id, ({ observedState }) => observedState === 'running');
     for (const id of [failed, exhausted, unwanted]) await killContainer(id);
     await run(ill, { command: 'touch /tmp/ill' });
   });
 
   it('is started again when its container was killed, and that is counted', async () => {
-    const sandbox = await until(
+    const sandbox = await untilIt(
       failed,
       ({ observedState, generation }) => observedState === 'running' && generation === 2,
     );
@@ -105,45 +100,42 @@ describe('without anybody asking, a sandbox', () => {
   });
 
   it('is left to people when it was killed too often; a retry starts it and counts anew', async () => {
-    const parked = await parkedOperation(exhausted);
+    const parked = await newestIn(exhausted, 'parked');
     expect(parked).toMatchObject({
       options: { because: 'failed' },
       park: { step: 'check_restarts', failure: { code: 'restarts_exhausted' } },
     });
     const { step, parkNo } = parked.park ?? {};
     await call('POST', `/v1/operations/${parked.id}/retry`, { body: { step, parkNo } });
-    const sandbox = await until(exhausted, ({ observedState }) => observedState === 'running');
+    const sandbox = await untilIt(exhausted, ({ observedState }) => observedState === 'running');
     expect(sandbox.restarts).toEqual([]);
   });
 
   it('is stopped when nobody has used it, says why, and runs again for the next exec', async () => {
-    const stopped = await until(unused, ({ observedState }) => observedState === 'stopped');
+    const stopped = await untilIt(unused, ({ observedState }) => observedState === 'stopped');
     expect(stopped.desiredState).toBe('running');
-    expect(await newest(unused)).toMatchObject({
+    expect(await newestIn(unused, 'succeeded')).toMatchObject({
       kind: 'stop',
-      state: 'succeeded',
       options: { because: 'idle' },
     });
     expect(await run(unused, { command: 'true' })).toMatchObject({ state: 'succeeded' });
   });
 
   it('is restarted when its own check fails, and waits until it is well', async () => {
-    const { body } = await call<SandboxBody>('GET', `/v1/sandboxes/${ill}`);
-    expect(body.generation === 2 || body.health.status !== 'none').toBe(true);
-    const sandbox = await until(
+    const sandbox = await untilIt(
       ill,
       ({ observedState, generation }) => observedState === 'running' && generation === 2,
     );
     expect(sandbox.health).toMatchObject({ status: 'healthy', consecutiveFailures: 0, reason: null });
-    const operation = await newest(ill);
+    const operation = await newestIn(ill, 'succeeded');
     expect(operation).toMatchObject({ kind: 'restart', options: { because: 'unhealthy' } });
-    expect(operation?.steps.map(({ name }) => name)).toEqual(
+    expect(operation.steps.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['check_restarts', 'hold_queue', 'await_health']),
     );
   });
 
   it('stays ended where its policy says so, until somebody needs it', async () => {
-    const sandbox = await until(unwanted, ({ observedState }) => observedState === 'stopped');
+    const sandbox = await untilIt(unwanted, ({ observedState }) => observedState === 'stopped');
     expect(sandbox).toMatchObject({ restartDue: null, generation: 1 });
     expect(await run(unwanted, { command: 'true' })).toMatchObject({ state: 'succeeded' });
   });

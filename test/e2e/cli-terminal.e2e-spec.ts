@@ -2,10 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ended, output, sandboxOf, startExec } from './api-client.js';
+import { startedExec, untilOutput } from './exec-waits.js';
+import { until } from './until.js';
 import { BERTH, berth, berthReading, cliEnvironment } from './berth-cli.js';
 
 const TEST_TIMEOUT_MS = 240_000;
-const EVENTUAL_MS = 60_000;
 const PROMPT = '% ';
 const DETACH = '\x1d';
 
@@ -41,10 +42,7 @@ class LocalTerminal {
   }
 
   async until(condition: (shown: string) => boolean): Promise<void> {
-    for (const giveUpAt = Date.now() + EVENTUAL_MS; !condition(this.shown);) {
-      if (Date.now() > giveUpAt) throw new Error(`It never showed that: ${JSON.stringify(this.shown)}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await until(() => this.shown, condition);
   }
 
   close(): void {
@@ -62,9 +60,11 @@ describe('berth in a terminal', () => {
       await terminal.until((shown) => shown.includes(PROMPT));
       terminal.type('echo sum-$((40+2)); tty\r');
       await terminal.until((shown) => shown.includes('sum-42') && shown.includes('/dev/pts/'));
-      terminal.type('sleep 300\r');
-      await terminal.until((shown) => shown.includes('sleep 300'));
+      // What it says itself shows that it runs in front; the echo of the line does not.
+      terminal.type("sh -c 'echo front-$((1+1)); exec sleep 300'\r");
+      await terminal.until((shown) => shown.includes('front-2'));
       terminal.type('\x03');
+      await terminal.until((shown) => shown.slice(shown.indexOf('front-2')).includes(PROMPT));
       terminal.type('exit 7\r');
       expect(await terminal.exitCode).toBe(7);
     },
@@ -106,8 +106,7 @@ describe('berth from a program', () => {
       expect(piped).toMatchObject({ exitCode: 0 });
       expect(piped.stdout.toString().trim()).toBe('2');
 
-      const { id } = await startExec(sandbox, { command: 'cat', stdin: { kind: 'open' } });
-      await untilRunning(id);
+      const { id } = await startedExec(sandbox, { command: 'cat', stdin: { kind: 'open' } });
       expect(await berthReading('hello ', 'exec', 'stdin', '--open', id)).toMatchObject({ exitCode: 0 });
       expect(await berthReading('world\n', 'exec', 'stdin', id)).toMatchObject({ exitCode: 0 });
       expect(await ended(id)).toMatchObject({ state: 'succeeded' });
@@ -116,20 +115,10 @@ describe('berth from a program', () => {
       const trap = await startExec(sandbox, {
         command: "trap 'exit 5' USR1; echo ready; while :; do sleep 0.1; done",
       });
-      while ((await output(trap.id)).byteLength === 0)
-        await new Promise((resolve) => setTimeout(resolve, 100));
+      await untilOutput(trap.id, 'ready');
       expect(await berth('exec', 'signal', trap.id, 'USR1')).toMatchObject({ exitCode: 0 });
       expect(await ended(trap.id)).toMatchObject({ state: 'failed', exitCode: 5 });
     },
     TEST_TIMEOUT_MS,
   );
 });
-
-/** A command that runs takes input; before that the answer is 409. */
-async function untilRunning(id: string): Promise<void> {
-  for (;;) {
-    const { exitCode } = await berthReading('', 'exec', 'stdin', '--open', id);
-    if (exitCode === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}

@@ -1,29 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { insist, sandboxOf } from './api-client.js';
-import { berth } from './berth-cli.js';
+import { ended, insist, run, sandboxOf, type ExecBody } from './api-client.js';
+import { beginBerth, berth, type BegunCli } from './berth-cli.js';
 import { killAndAwaitNew } from './processes.js';
+import { until } from './until.js';
 
-const LINES = 4_000;
-const BATCHES = 8;
+const KILLS = 3;
 const TEST_TIMEOUT_MS = 180_000;
 
+/** Writes for as long as the test has not seen enough. */
 const COMMAND = `
 n=0
-for batch in $(seq ${BATCHES}); do
-  for i in $(seq ${LINES / BATCHES}); do n=$((n+1)); echo "out $n"; echo "err $n" >&2; done
-  sleep 1
+until [ -e /workspace/enough ]; do
+  n=$((n+1)); echo "out $n"; echo "err $n" >&2
+  sleep 0.01
 done
 exit 42`;
 
-const linesOf = (stream: 'out' | 'err'): string =>
-  Array.from({ length: LINES }, (_, n) => `${stream} ${n + 1}\n`).join('');
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const linesOf = (stream: 'out' | 'err', count: number): string =>
+  Array.from({ length: count }, (_, n) => `${stream} ${n + 1}\n`).join('');
 
-/** Who kills the API before the command line has spoken with it shows only that nobody is there. */
-async function untilOneRuns(sandbox: string): Promise<void> {
-  const path = `/v1/sandboxes/${sandbox}/execs?state=running`;
-  while ((await insist<{ items: unknown[] }>('GET', path)).body.items.length === 0) await pause(100);
+/** Who kills the API before the command line follows the exec shows only that nobody is there. */
+async function untilItShowsMore(begun: BegunCli): Promise<void> {
+  const before = begun.stdoutBytes();
+  await until(begun.stdoutBytes, (bytes) => bytes > before);
 }
 
 describe('berth exec', () => {
@@ -31,20 +31,25 @@ describe('berth exec', () => {
     'shows every byte once and exits as the command did, while the API is killed with -9',
     async () => {
       const sandbox = await sandboxOf(`cli-${randomUUID().slice(0, 8)}`);
-      const run = berth('exec', '--sandbox', sandbox, '-c', COMMAND);
-      await untilOneRuns(sandbox);
-      for (let kill = 0; kill < 3; kill += 1) {
-        await pause(1_500);
+      const begun = beginBerth('', 'exec', '--sandbox', sandbox, '-c', COMMAND);
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        await untilItShowsMore(begun);
         await killAndAwaitNew('api');
       }
-      const { stdout, stderr, exitCode } = await run;
-      expect(stdout.toString()).toBe(linesOf('out'));
+      await untilItShowsMore(begun);
+      const { body } = await insist<{ items: ExecBody[] }>('GET', `/v1/sandboxes/${sandbox}/execs`);
+      await run(sandbox, { command: 'touch /workspace/enough' });
+      const { stdout, stderr, exitCode } = await begun.end;
+      const lines = stdout.toString().split('\n').length - 1;
+      expect(stdout.toString()).toBe(linesOf('out', lines));
+      expect(body.items).toHaveLength(1);
+      expect((await ended(body.items[0]?.id ?? '')).stdoutBytes).toBe(stdout.byteLength);
       // What it says about itself is on stderr, too.
       const ofTheCommand = stderr
         .toString()
         .split('\n')
         .filter((line) => line.startsWith('err '));
-      expect(`${ofTheCommand.join('\n')}\n`).toBe(linesOf('err'));
+      expect(`${ofTheCommand.join('\n')}\n`).toBe(linesOf('err', lines));
       expect(stderr.toString()).toMatch(/reconnect/i);
       expect(exitCode).toBe(42);
     },

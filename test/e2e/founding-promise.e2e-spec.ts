@@ -3,10 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import { call, ended, followOutput, output, run, sandboxOf, startExec, type ExecBody } from './api-client.js';
 import { killAndAwaitNew } from './processes.js';
 import { subscribeSocket } from './socket-reader.js';
+import { pause } from './until.js';
 
 const LINES = 20_000;
 const BATCHES = 20;
-const TEST_TIMEOUT_MS = 240_000;
+const TEST_TIMEOUT_MS = 300_000;
 
 /** Prints LINES numbered lines on each stream over BATCHES seconds, and notes in a file that it was started. */
 const COMMAND = `
@@ -21,7 +22,6 @@ exit 7`;
 const source = (stream: 'out' | 'err'): Buffer =>
   Buffer.from(Array.from({ length: LINES }, (_, n) => `${stream} ${n + 1}\n`).join(''));
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('the founding promise', () => {
   it(
@@ -30,13 +30,12 @@ describe('the founding promise', () => {
       const sandbox = await sandboxOf('founding');
       await run(sandbox, { command: 'rm -f /workspace/starts' });
       const { id } = await startExec(sandbox, { command: COMMAND });
-      const { recording: socket } = await subscribeSocket(id, 120);
-      const http = followOutput(id, 'stdout', 120);
+      const { recording: socket } = await subscribeSocket(id, 200);
+      const http = followOutput(id, 'stdout', 200);
 
-      await pause(2_000);
       for (const victims of [['api'], ['worker'], ['api', 'worker'], ['temporal'], ['postgres']] as const) {
-        await Promise.all(victims.map(async (name) => killAndAwaitNew(name)));
         await pause(2_000);
+        await Promise.all(victims.map(async (name) => killAndAwaitNew(name)));
       }
 
       const recording = await socket;

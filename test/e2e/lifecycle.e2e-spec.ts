@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, jest } from '@jest/globals';
 import { call, ended, insist, output, run, sandboxOf, startExec } from './api-client.js';
+import { asRootInside } from './attacks/inside.js';
+import { untilOutput } from './exec-waits.js';
 import { killAndAwaitNew } from './processes.js';
+import { until } from './until.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(150_000);
 
 interface Run {
   readonly sandbox: { readonly observedState: string; readonly generation: number };
@@ -30,17 +33,19 @@ async function change(method: string, path: string, body?: object): Promise<Run>
   return answer.body;
 }
 
-async function untilOutput(id: string, text: string): Promise<void> {
-  while (!(await output(id)).includes(text)) await new Promise((resolve) => setTimeout(resolve, 50));
+async function untilStep(id: string, step: string): Promise<void> {
+  await until(
+    async () => (await insist<Run['operation']>('GET', `/v1/operations/${id}`)).body.steps,
+    (steps) => steps.some(({ name }) => name === step),
+  );
 }
 
-async function untilStep(id: string, step: string): Promise<void> {
-  for (;;) {
-    const { body } = await call<Run['operation']>('GET', `/v1/operations/${id}`);
-    if (body.steps.some(({ name }) => name === step)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+/** Runs until `release` says so. */
+const WAITING = 'echo begun; while [ ! -e /workspace/go ]; do sleep 0.05; done; echo finished';
+
+/** By hand, as a sandbox whose queue is held takes no command. */
+const release = async (sandbox: string): Promise<string> =>
+  await asRootInside(sandbox, 'touch /workspace/go');
 
 describe('a sandbox', () => {
   it('is restarted with its workspace, and what ran in it ends with a record and all of its output', async () => {
@@ -64,15 +69,14 @@ describe('a sandbox', () => {
 
   it('waits for what runs where that is asked for, and lets what came meanwhile run afterwards', async () => {
     const sandbox = await newSandbox();
-    const command = 'echo begun; while [ ! -e /workspace/go ]; do sleep 0.05; done; echo finished';
-    const running = await startExec(sandbox, { command });
+    const running = await startExec(sandbox, { command: WAITING });
     await untilOutput(running.id, 'begun');
-    const release = await startExec(sandbox, { command: 'sleep 1; touch /workspace/go' });
     const { operation } = await change('POST', `${sandbox}/restart`, { running: 'wait' });
     await untilStep(operation.id, 'await_execs');
     const waiting = await startExec(sandbox, { command: 'cat /workspace/go && hostname' });
     expect((await call('GET', `/v1/execs/${waiting.id}`)).body).toMatchObject({ state: 'queued' });
-    for (const { id } of [running, release, waiting]) expect((await ended(id)).exitCode).toBe(0);
+    await release(sandbox);
+    for (const { id } of [running, waiting]) expect((await ended(id)).exitCode).toBe(0);
     expect((await output(running.id)).toString()).toBe('begun\nfinished\n');
     expect((await call('GET', `/v1/operations/${operation.id}?wait=30`)).body).toMatchObject({
       state: 'succeeded',
@@ -98,12 +102,17 @@ describe('a sandbox', () => {
 
   it('is restarted once by many who ask at once, while the worker is killed', async () => {
     const sandbox = await newSandbox();
-    const asked = Promise.all(
-      Array.from({ length: 10 }, () => change('POST', `${sandbox}/restart`).then((one) => one.operation.id)),
-    );
+    const running = await startExec(sandbox, { command: WAITING });
+    await untilOutput(running.id, 'begun');
+    // It waits until all have asked, however late the last of them is.
+    const restart = async () =>
+      (await change('POST', `${sandbox}/restart`, { running: 'wait' })).operation.id;
+    const asked = new Set(await Promise.all(Array.from({ length: 10 }, restart)));
+    expect(asked.size).toBe(1);
+    const [id = ''] = asked;
+    await untilStep(id, 'await_execs');
+    await release(sandbox);
     await killAndAwaitNew('worker');
-    const [id] = new Set(await asked);
-    expect(new Set(await asked).size).toBe(1);
     const done = await insist<Run['operation']>('GET', `/v1/operations/${id}?wait=60`);
     expect(done.body).toMatchObject({ state: 'succeeded' });
     const { body } = await call('GET', `/v1/sandboxes/${sandbox}`);

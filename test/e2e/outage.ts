@@ -1,14 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { runningStack } from '../stack/running-stack.js';
 import { pidOf, type ComponentName } from './processes.js';
+import { until } from './until.js';
 
 let frozen: number[] = [];
 
-/** Stops a component with all its processes, as a machine that hangs would: its connections stay open and answer nothing. */
+/**
+ * Stops a component with all its processes, as a machine that hangs would: its connections stay open and answer nothing.
+ * The first one is stopped before its children are listed, so that it makes no more of them meanwhile.
+ */
 export function freeze(name: ComponentName): void {
   const pid = pidOf(name);
-  frozen = [pid, ...descendantsOf(pid)];
-  for (const one of frozen) signal(one, 'SIGSTOP');
+  frozen = [pid];
+  signal(pid, 'SIGSTOP');
+  const children = descendantsOf(pid);
+  frozen.push(...children);
+  for (const child of children) signal(child, 'SIGSTOP');
 }
 
 export function thaw(): void {
@@ -42,16 +49,25 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-export async function healthOf(dependency: string): Promise<string | undefined> {
-  const response = await fetch(new URL('/health', runningStack().apiUrl));
-  const { dependencies } = (await response.json()) as { dependencies: Record<string, { state: string }> };
-  return dependencies[dependency]?.state;
+/** Undefined where the API itself does not answer. */
+async function healthOf(dependency: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(new URL('/health', runningStack().apiUrl));
+    const { dependencies } = (await response.json()) as { dependencies: Record<string, { state: string }> };
+    return dependencies[dependency]?.state;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Health looks at most once a second, so what it says may be from before. */
+export async function untilHealthIs(dependency: string, state: string): Promise<void> {
+  await until(
+    async () => ({ dependency, state: await healthOf(dependency) }),
+    (seen) => seen.state === state,
+  );
 }
 
 export async function untilHealthy(dependency: string): Promise<void> {
-  const giveUpAt = Date.now() + 30_000;
-  while ((await healthOf(dependency)) !== 'up') {
-    if (Date.now() > giveUpAt) throw new Error(`${dependency} is not up again.`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  await untilHealthIs(dependency, 'up');
 }

@@ -162,8 +162,9 @@ describe('parked runs', () => {
       void byOurApi(id, 'retry', CORRECTED);
     });
     const states = messages.flatMap(({ t, state }) => (t === 'ev' && state !== undefined ? [state] : []));
+    // Changes that follow each other faster than they are sent come as one.
     expect(states[0]).toBe('parked');
-    expect(states).toContain('running');
+    expect(states.slice(1).filter((state) => !['running', 'succeeded'].includes(state))).toEqual([]);
     const steps = messages.flatMap(({ operation }) => operation?.steps.map(({ name }) => name) ?? []);
     expect([...new Set(steps)]).toEqual(expect.arrayContaining(['prepare_storage', 'create_container']));
     expect(messages.at(-1)).toMatchObject({ t: 'end', state: 'succeeded' });

@@ -1,7 +1,9 @@
 import { runningStack } from '../stack/running-stack.js';
+import { until } from './until.js';
 
 const POLL_MS = 20;
-const BACK_WITHIN_MS = 30_000;
+/** When a test gives up; the launcher waits longer from one early death to the next. */
+const GIVE_UP_AFTER_MS = 90_000;
 
 export type ComponentName = 'api' | 'worker' | 'temporal' | 'postgres' | 'minio';
 
@@ -11,24 +13,30 @@ export function pidOf(name: ComponentName): number {
   return pid;
 }
 
-/** Kills with -9 and returns once run.json names a new process, with the milliseconds that took. */
-export async function killAndAwaitNew(name: ComponentName): Promise<number> {
+/** Kills with -9 and returns once run.json names a new process, which may not answer yet. */
+export async function killAndAwaitNew(name: ComponentName): Promise<void> {
   const before = pidOf(name);
-  const killedAt = performance.now();
   process.kill(before, 'SIGKILL');
   await awaitNew(name, before);
-  return performance.now() - killedAt;
 }
 
 /** Returns once run.json names another, living process than `before`. */
 export async function awaitNew(name: ComponentName, before: number): Promise<void> {
-  const giveUpAt = performance.now() + BACK_WITHIN_MS;
+  const giveUpAt = performance.now() + GIVE_UP_AFTER_MS;
   while (performance.now() < giveUpAt) {
     const now = runningStack().processes[name]?.pid;
     if (now !== undefined && now !== before && isAlive(now)) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  throw new Error(`${name} was not started again within ${BACK_WITHIN_MS} ms.`);
+  throw new Error(`${name} was not started again within ${GIVE_UP_AFTER_MS} ms.`);
+}
+
+/** Once a process that was asked to end has gone. */
+export async function untilGone(pid: number): Promise<void> {
+  await until(
+    () => isAlive(pid),
+    (isThere) => !isThere,
+  );
 }
 
 function isAlive(pid: number): boolean {

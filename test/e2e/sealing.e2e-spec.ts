@@ -14,15 +14,14 @@ import {
   type ExecBody,
 } from './api-client.js';
 import { readEvents, type OutputEvent } from './event-reader.js';
-import { freeze, healthOf, thaw, untilHealthy } from './outage.js';
+import { freeze, thaw, untilHealthIs, untilHealthy } from './outage.js';
 import { recordSocket } from './socket-reader.js';
+import { until } from './until.js';
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
 /** Two full segments and some more. */
 const LINES = 2_600_000;
-const SEALED_WITHIN_MS = 90_000;
-const POLL_MS = 500;
 
 jest.setTimeout(300_000);
 
@@ -43,16 +42,6 @@ beforeAll(async () => {
   sandbox = await sandboxOf(`sealing-${randomUUID().slice(0, 8)}`);
 });
 afterEach(() => thaw());
-
-async function until<T>(look: () => Promise<T>, enough: (seen: T) => boolean): Promise<T> {
-  const giveUpAt = Date.now() + SEALED_WITHIN_MS;
-  for (;;) {
-    const seen = await look();
-    if (enough(seen)) return seen;
-    if (Date.now() > giveUpAt) throw new Error(`Not in time: ${JSON.stringify(seen)}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
 
 const execOf = async (id: string): Promise<ExecBody> => (await call<ExecBody>('GET', `/v1/execs/${id}`)).body;
 const verify = async (id: string): Promise<Verification> =>
@@ -163,12 +152,11 @@ describe('while object storage hangs', () => {
     expect(state).toBe('succeeded');
     expect(sha256(await output(id))).toBe(sha256(linesTo(lines)));
     await backdate(id, 60);
-    await until(
-      async () => await healthOf('sealingLag'),
-      (lag) => lag === 'degraded',
+    await untilHealthIs('sealingLag', 'degraded');
+    const metrics = await until(
+      async () => (await call<string>('GET', '/metrics')).body,
+      (seen) => seen.includes('berth_dependency_state{dependency="sealingLag",state="degraded"} 1'),
     );
-    const { body: metrics } = await call<string>('GET', '/metrics');
-    expect(metrics).toContain('berth_dependency_state{dependency="sealingLag",state="degraded"} 1');
     expect(Number(/^berth_sealing_oldest_seconds (.*)$/m.exec(metrics)?.[1])).toBeGreaterThan(3_500);
     expect(await execOf(id)).toMatchObject({ outputState: 'hot' });
     expect(await run(sandbox, { command: 'exit 8' })).toMatchObject({ state: 'failed', exitCode: 8 });

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import Docker from 'dockerode';
 import { runningStack } from '../stack/running-stack.js';
-import { call, ended, output, run, sandboxOf, startExec } from './api-client.js';
+import { call, ended, output, run, sandboxOf } from './api-client.js';
 import { berth } from './berth-cli.js';
+import { startedExec } from './exec-waits.js';
 
 jest.setTimeout(180_000);
 
@@ -83,7 +84,7 @@ describe('a snapshot', () => {
   it('of a sandbox that runs disturbs nothing in it, and brings all of it back into the same and a new one', async () => {
     await inside(sandbox, TREE);
     const before = await inside(sandbox, LISTING);
-    const running = await startExec(sandbox, { command: 'exec sleep 1000' });
+    const running = await startedExec(sandbox, { command: 'exec sleep 1000' });
     const id = await snapshotOf(sandbox);
     const { body } = await call('GET', `/v1/snapshots/${id}`);
     expect(body).toMatchObject({
@@ -142,7 +143,7 @@ describe('a change', () => {
 
   it('to an image that cannot be had parks while all goes on, and gives it up without a trace', async () => {
     const before = (await call<Run['sandbox']>('GET', `/v1/sandboxes/${sandbox}`)).body;
-    const running = await startExec(sandbox, { command: 'exec sleep 1000' });
+    const running = await startedExec(sandbox, { command: 'exec sleep 1000' });
     const { operation } = await ask(`${sandbox}/change?wait=60`, { image: 'berth/there-is-none:1' });
     expect(operation).toMatchObject({
       state: 'parked',

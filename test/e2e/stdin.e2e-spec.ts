@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { call, ended, output, run, sandboxOf, startExec, type ExecBody } from './api-client.js';
+import { startedExec, untilOutput } from './exec-waits.js';
 import { feed, putStdin, sendSignal } from './input-client.js';
 import { killAndAwaitNew } from './processes.js';
 
@@ -15,7 +16,11 @@ beforeAll(async () => {
 }, TEST_TIMEOUT_MS);
 
 const open = async (command: string): Promise<ExecBody> =>
-  await startExec(sandbox, { command, stdin: { kind: 'open' } });
+  await startedExec(sandbox, { command, stdin: { kind: 'open' } });
+
+/** Ends a command that waits for it. */
+const GO = 'while [ ! -e /workspace/go ]; do sleep 0.1; done; rm /workspace/go';
+const go = async (): Promise<ExecBody> => await run(sandbox, { command: 'touch /workspace/go' });
 
 describe('the standard input of an exec', () => {
   it(
@@ -84,7 +89,7 @@ describe('the standard input of an exec', () => {
   it(
     'that the command closes early is a result',
     async () => {
-      const { id } = await open('head -c 4; exec <&-; sleep 3; exit 6');
+      const { id } = await open(`head -c 4; exec <&-; ${GO}; exit 6`);
       await feed(id, text('abcd'), { pieceBytes: 4, seconds: 20 }).catch(() => undefined);
       let offset = 4;
       for (let answer = await putStdin(id, offset, text('e')); ;) {
@@ -95,6 +100,7 @@ describe('the standard input of an exec', () => {
         offset = answer.body.appliedTo ?? offset;
         answer = await putStdin(id, offset, text('e'));
       }
+      await go();
       expect(await ended(id)).toMatchObject({ state: 'failed', exitCode: 6 });
     },
     TEST_TIMEOUT_MS,
@@ -103,12 +109,13 @@ describe('the standard input of an exec', () => {
   it(
     'makes a client wait for a command that does not read, with 429 and how far it came',
     async () => {
-      const { id } = await open('sleep 8; wc -c');
+      const { id } = await open(`${GO}; wc -c`);
       const whole = new Uint8Array(MIB);
       const answer = await putStdin(id, 0, whole, '&eof=true');
       expect(answer).toMatchObject({ status: 429, body: { code: 'stdin_full' } });
       expect(answer.headers.get('retry-after')).toBe('1');
       expect(answer.body.appliedTo).toBeGreaterThan(0);
+      await go();
       await feed(id, whole, { pieceBytes: MIB, seconds: 60 });
       await ended(id);
       expect((await output(id)).toString().trim()).toBe(String(MIB));
@@ -139,13 +146,9 @@ describe('a signal', () => {
       const command =
         "trap 'echo usr1' USR1; trap 'echo int; exit 9' INT; echo ready; while :; do sleep 0.1; done";
       const { id } = await startExec(sandbox, { command });
-      const until = async (count: number): Promise<void> => {
-        while ((await output(id)).toString().split('\n').length <= count)
-          await new Promise((resolve) => setTimeout(resolve, 50));
-      };
-      await until(1);
+      await untilOutput(id, 'ready');
       expect(await sendSignal(id, 'SIGUSR1')).toMatchObject({ status: 200 });
-      await until(2);
+      await untilOutput(id, 'usr1');
       expect((await sendSignal(id, 'SIGINT')).body).toMatchObject({ processGroup: expect.any(Number) });
       expect(await ended(id)).toMatchObject({ state: 'failed', exitCode: 9 });
       expect((await output(id)).toString()).toBe('ready\nusr1\nint\n');

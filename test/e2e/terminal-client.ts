@@ -3,7 +3,7 @@ import { runningStack } from '../stack/running-stack.js';
 import { secretHeader } from './api-client.js';
 
 const RECONNECT_MS = 200;
-const EVENTUAL_MS = 40_000;
+const EVENTUAL_MS = 90_000;
 
 export type TerminalStatus = Readonly<Record<string, unknown>> & { readonly kind: string };
 

@@ -33,6 +33,10 @@ function attach(id: string, writer?: string): TerminalClient {
   return client;
 }
 
+/** A line for a shell whose command shows twice the number when it has begun. */
+const inFront = (command: string, number: number): string =>
+  `sh -c 'echo front-$((${number}+${number})); ${command}'\n`;
+
 const count = (text: string, part: string): number => text.split(part).length - 1;
 
 describe('a terminal', () => {
@@ -82,7 +86,7 @@ describe('a terminal', () => {
       await second.take();
       await first.status('writer', { writer: false });
       const { appliedTo } = await second.status('writer', { writer: true });
-      expect(appliedTo).toBe(first.appliedTo);
+      await first.until(() => first.appliedTo === appliedTo);
       first.type('echo stolen-$((1+1))\n');
       const put = await putStdin(id, Number(appliedTo), Buffer.from('x'));
       expect(put).toMatchObject({ status: 409, body: { code: 'writer_replaced', appliedTo } });
@@ -104,8 +108,8 @@ describe('a terminal', () => {
       await client.until(() => client.shown.includes(PROMPT));
       await client.status('writer', { writer: true });
       client.resize(132, 43);
-      client.type('sleep 0.3; stty size\n');
-      await client.until(() => client.shown.includes('43 132'));
+      client.type('until stty size | grep -qx "43 132"; do sleep 0.1; done; echo resized-$((1+1))\n');
+      await client.until(() => client.shown.includes('resized-2'));
       expect(await call('POST', `/v1/execs/${id}/resize`, { body: { columns: 1, rows: 1 } })).toMatchObject({
         status: 409,
         body: { code: 'writer_replaced' },
@@ -129,13 +133,13 @@ describe('a terminal', () => {
       const client = attach(id, 'w');
       await client.take();
       await client.until(() => client.shown.includes(PROMPT));
-      client.type('sleep 300; echo after-$?\n');
-      await client.until(() => client.shown.includes('sleep 300'));
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      // What a program in front says shows that it is in front; the echo of its command line does not.
+      client.type(inFront('exec sleep 300', 1));
+      await client.until(() => client.shown.includes('front-2'));
       client.type('\x03');
       await client.until(() => count(client.shown, PROMPT) >= 2);
-      client.type('cat\n');
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      client.type(inFront('exec cat', 2));
+      await client.until(() => client.shown.includes('front-4'));
       expect(await sendSignal(id, 'SIGQUIT')).toMatchObject({ status: 200 });
       await client.until(() => count(client.shown, PROMPT) >= 3);
       client.type('exit 0\n');

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { v7 as uuidv7 } from 'uuid';
 import {
   CANCEL_SIGNAL,
@@ -12,7 +12,7 @@ import { runningStack } from '../stack/running-stack.js';
 import { createTestNamespace, type TestNamespace } from '../stack/temporal-namespace.js';
 import { keepHistory } from './saved-histories.js';
 import { PAGE_ITEMS, ScriptedBulks, type BulkShape, type ScriptedBulk } from './scripted-bulk.js';
-import { startScriptedWorkers } from './scripted-worker.js';
+import { signalUnlessOver, startScriptedWorkers } from './scripted-worker.js';
 
 jest.setTimeout(120_000);
 
@@ -51,15 +51,6 @@ async function until(isSo: () => boolean): Promise<void> {
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
-/** A run that has ended meanwhile needs no waking. */
-async function wake(handle: WorkflowHandle): Promise<void> {
-  try {
-    await handle.signal(WAKE_SIGNAL);
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  }
-}
-
 describe('the run of a bulk operation', () => {
   it('begins the next item when one has ended, and ends with the last one', async () => {
     await runBulk('bulk-succeeded', { size: 4, concurrency: 2 }, async (bulk, handle) => {
@@ -80,9 +71,7 @@ describe('the run of a bulk operation', () => {
       for (let time = 1; time <= 2; time += 1) await handle.signal(PAUSE_SIGNAL);
       await until(() => bulk.advances.some(({ controls }) => controls.length > 0));
       first?.end('succeeded');
-      await until(() => first?.state === 'succeeded');
-      const looks = bulk.advances.length;
-      await until(() => bulk.advances.length > looks);
+      await until(() => bulk.seenSucceeded === 1);
       expect([second?.state, bulk.counts.running]).toEqual(['pending', 0]);
       await handle.signal(RESUME_SIGNAL, { pauseNo: 7 });
       await handle.signal(RESUME_SIGNAL, { pauseNo: 1 });
@@ -133,7 +122,7 @@ describe('the run of a bulk operation', () => {
       while (bulk.counts.succeeded < size) {
         const looks = bulk.advances.length;
         const againAt = Date.now() + WAKE_AGAIN_MS;
-        await wake(handle);
+        await signalUnlessOver(handle, WAKE_SIGNAL);
         await until(() => bulk.advances.length > looks || Date.now() > againAt);
       }
       expect(await handle.result()).toEqual({ state: 'succeeded' });

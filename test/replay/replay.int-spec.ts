@@ -42,7 +42,7 @@ const REQUIRED = [
   'delete-undone',
 ];
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 describe('saved histories', () => {
   const histories = savedHistories();

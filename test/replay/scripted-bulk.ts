@@ -84,6 +84,8 @@ export class ScriptedBulk {
   readonly id = bulkId(uuidv7());
   readonly items: ScriptedItem[];
   readonly advances: AdvanceBulkInput[] = [];
+  /** How many items had succeeded at the latest look. */
+  seenSucceeded = 0;
   state: BulkState = 'running';
   round = 1;
   pauseNo = 0;
@@ -125,6 +127,7 @@ export class ScriptedBulk {
 
   advance(input: AdvanceBulkInput): BulkProgress {
     this.advances.push(input);
+    this.seenSucceeded = this.counts.succeeded;
     for (const asked of input.controls) {
       if (decideControl(this, asked) !== 'apply') continue;
       const { state, pauseNo, pause } = controlled(this, asked, Date.now());

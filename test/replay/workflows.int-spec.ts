@@ -16,7 +16,7 @@ import { createTestNamespace, type TestNamespace } from '../stack/temporal-names
 import { keepHistory } from './saved-histories.js';
 import { SCRIPTED_HOST, withScriptedWorkers, type ExecScript } from './scripted-worker.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const HALF_AN_HOUR_SECONDS = 1_800;
 

@@ -8,7 +8,7 @@ import { testStateDir } from './running-stack.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const FILE = 'docker-compose.temporal.yml';
-const COMMAND_TIMEOUT_MS = 30_000;
+const COMMAND_TIMEOUT_MS = 120_000;
 const TEST_TIMEOUT_MS = 300_000;
 
 describe('the compose file', () => {

@@ -219,12 +219,10 @@ describe('what is not ours', () => {
 });
 
 describe('an image that is not there', () => {
-  it('is missing at once where its name has no registry', async () => {
+  it('is missing where its name has no registry', async () => {
     const spec = testing.spec('berth/no-such-image:1');
-    const startedAt = performance.now();
     await expect(engine.prepareStorage(spec)).rejects.toMatchObject({ code: 'image_missing' });
     await expect(engine.createContainer(spec)).rejects.toMatchObject({ code: 'image_missing' });
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 
   it('is missing after a pull that nobody answers, and where its name is none', async () => {
@@ -302,12 +300,12 @@ describe('the runner of a sandbox', () => {
   it('asks the sandbox how it is, from within, and leaves nothing behind', async () => {
     const spec = testing.spec(BASE_IMAGE);
     await startTwice(spec);
-    const times = { intervalSeconds: 30, timeoutSeconds: 1, failuresMax: 3, startSeconds: 60 };
-    const ask = async (command: string) =>
-      await engine.check(spec, { command: ['sh', '-c', command], http: null, ...times });
+    const times = { intervalSeconds: 30, timeoutSeconds: 20, failuresMax: 3, startSeconds: 60 };
+    const ask = async (command: string, timeoutSeconds = times.timeoutSeconds) =>
+      await engine.check(spec, { command: ['sh', '-c', command], http: null, ...times, timeoutSeconds });
     expect(await ask('test "$(id -u) $(pwd)" = "1000 /workspace"')).toEqual({ ok: true, detail: '' });
     expect(await ask('echo why; exit 3')).toEqual({ ok: false, detail: 'exit code 3. why' });
-    const late = await ask('setsid sleep 300 & sleep 300');
+    const late = await ask('setsid sleep 300 & sleep 300', 1);
     expect(late).toMatchObject({ ok: false, detail: expect.stringContaining('did not end in time') });
     const { Processes } = await testing.docker.getContainer(testing.names.container(spec)).top();
     expect(JSON.stringify(Processes)).not.toContain('sleep');

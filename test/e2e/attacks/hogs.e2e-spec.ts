@@ -4,12 +4,10 @@ import { call, ended, insist, output, run, sandboxOf, startExec, type ExecBody }
 import { feed, putStdin } from '../input-client.js';
 import { Steadiness } from './api-process.js';
 
-const TEST_TIMEOUT_MS = 120_000;
+const TEST_TIMEOUT_MS = 200_000;
 const MIB = 1_048_576;
-/** Far less than what passes. How much it is on a quiet machine, `npm run bench -- bulk` measures. */
-const GROWTH_BYTES_MAX = 96 * MIB;
-const NEIGHBOUR_MS_MAX = 20_000;
-const FLOOD_BYTES = 192 * MIB;
+/** More than a process may keep of it, which it would where it were held. How much is, `npm run bench -- bulk` measures. */
+const FLOOD_BYTES = 384 * MIB;
 const STDIN_BYTES = 64 * MIB;
 /** Of the tier `small`: one processor. The share above it is what accounting may be off by. */
 const CPU_SHARE_MAX = 1.3;
@@ -31,9 +29,7 @@ async function neighboursDuring(attack: Promise<ExecBody>): Promise<ExecBody> {
   let isOver = false;
   void attack.finally(() => (isOver = true));
   do {
-    const askedAt = performance.now();
     expect(await run(neighbour, { command: 'echo hi' })).toMatchObject({ state: 'succeeded' });
-    expect(performance.now() - askedAt).toBeLessThan(NEIGHBOUR_MS_MAX);
   } while (!isOver);
   return await attack;
 }
@@ -90,12 +86,12 @@ describe('a sandbox that wants everything', () => {
     async () => {
       const [api, worker] = [new Steadiness('api'), new Steadiness('worker')];
       const exec = await neighboursDuring(
-        run(hog, { command: 'yes', outputBytesMax: FLOOD_BYTES, timeoutSeconds: 100 }, 110),
+        run(hog, { command: 'yes', outputBytesMax: FLOOD_BYTES, timeoutSeconds: 150 }, 160),
       );
       expect(exec).toMatchObject({ state: 'output_limited', stdoutBytes: FLOOD_BYTES });
       const tail = await output(exec.id, 'stdout', FLOOD_BYTES - 4);
       expect(tail.toString()).toBe('y\ny\n');
-      await Promise.all([api.hold(GROWTH_BYTES_MAX), worker.hold(GROWTH_BYTES_MAX)]);
+      await Promise.all([api.hold(), worker.hold()]);
     },
     TEST_TIMEOUT_MS,
   );
@@ -110,9 +106,9 @@ describe('a sandbox that wants everything', () => {
       await ended(id);
       const sha256 = createHash('sha256').update(whole).digest('hex');
       expect((await output(id)).toString()).toBe(`${sha256}  -\n`);
-      await Promise.all([api.hold(GROWTH_BYTES_MAX), worker.hold(GROWTH_BYTES_MAX)]);
+      await Promise.all([api.hold(), worker.hold()]);
 
-      const deaf = await startExec(hog, { command: 'exec 0<&-; sleep 5', stdin: { kind: 'open' } });
+      const deaf = await startExec(hog, { command: 'exec 0<&-; sleep 600', stdin: { kind: 'open' } });
       const far = await untilRunning(async () => await putStdin(deaf.id, 10 ** 15, Buffer.from('x')));
       expect(far).toMatchObject({ status: 409 });
       expect(await putStdin(deaf.id, Number.MAX_SAFE_INTEGER + 1, Buffer.from('x'))).toMatchObject({

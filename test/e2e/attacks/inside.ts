@@ -53,15 +53,19 @@ export async function environmentsOfRunners(sandbox: string): Promise<readonly s
   const runners = readdirSync('/proc').filter(
     (entry) => entry === String(State.Pid) || parentOf(entry) === State.Pid,
   );
-  return runners.map((pid) => readFileSync(`/proc/${pid}/environ`, 'latin1'));
+  return runners.flatMap((pid) => readOfProcess(pid, 'environ') ?? []);
 }
 
 function parentOf(entry: string): number | undefined {
   if (!/^\d+$/.test(entry)) return undefined;
+  return Number(/^PPid:\t(\d+)$/m.exec(readOfProcess(entry, 'status') ?? '')?.[1]);
+}
+
+/** Undefined where it has ended since the list was read. */
+function readOfProcess(pid: string, file: 'environ' | 'status'): string | undefined {
   try {
-    return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${entry}/status`, 'utf8'))?.[1]);
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
   } catch {
-    // It has ended since the list was read.
     return undefined;
   }
 }

@@ -2,14 +2,13 @@ import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { call, ended, output, run, sandboxOf, startExec, type ExecBody } from '../api-client.js';
+import { untilOutput } from '../exec-waits.js';
 import { pidOf } from '../processes.js';
+import { until } from '../until.js';
 import { asRootInside, environmentsOfRunners, killContainer } from './inside.js';
 import { Steadiness } from './api-process.js';
 
-const TEST_TIMEOUT_MS = 120_000;
-const MIB = 1_048_576;
-const GROWTH_BYTES_MAX = 64 * MIB;
-const EVENTUAL_MS = 40_000;
+const TEST_TIMEOUT_MS = 180_000;
 /** Prints a line, then waits for a file, so that a test can act in between. */
 const WAITING = 'echo before; while [ ! -e go ]; do sleep 0.05; done; echo after; rm go; exit 3';
 
@@ -23,16 +22,9 @@ beforeAll(async () => {
   neighbour = await sandboxOf(`intruded-${randomUUID().slice(0, 8)}`);
 }, TEST_TIMEOUT_MS);
 
-async function eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const giveUpAt = Date.now() + EVENTUAL_MS; !(await condition());) {
-    if (Date.now() > giveUpAt) throw new Error(`It never came true: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 async function waiting(): Promise<ExecBody> {
   const exec = await startExec(sandbox, { command: WAITING });
-  await eventually('it has printed', async () => (await output(exec.id)).toString() === 'before\n');
+  await untilOutput(exec.id, 'before\n');
   return exec;
 }
 
@@ -128,7 +120,7 @@ describe('a command that attacks its runner', () => {
       for (const [name, value] of Object.entries(env)) expect(shown).toContain(`${name}=${value}\n`);
       expect(shown).not.toContain('BERTH_');
       const held = await startExec(sandbox, { command: WAITING, env });
-      await eventually('it has printed', async () => (await output(held.id)).byteLength > 0);
+      await untilOutput(held.id, 'before\n');
       for (const name of ['api', 'worker'] as const) {
         expect(readFileSync(`/proc/${pidOf(name)}/environ`, 'latin1')).not.toContain(mark);
       }
@@ -192,7 +184,7 @@ describe('root in a sandbox, who has taken the runner over', () => {
       expect(shown.startsWith('before\n')).toBe(true);
       await asRootInside(sandbox, 'rm -f /workspace/go');
       await bothWork();
-      await Promise.all([api.hold(GROWTH_BYTES_MAX), worker.hold(GROWTH_BYTES_MAX)]);
+      await Promise.all([api.hold(), worker.hold()]);
     },
     TEST_TIMEOUT_MS,
   );
@@ -209,14 +201,15 @@ describe('root in a sandbox, who has taken the runner over', () => {
         while [ ! -S runner.sock ]; do sleep 0.05; done
         kill -9 $(grep -la 'runner.connect' /proc/[0-9]*/cmdline | cut -d/ -f3); true`;
       await asRootInside(sandbox, impostor);
-      await eventually('it was asked three times', async () =>
-        (await asRootInside(sandbox, 'cat /berth/spool/asked')).startsWith('xxx'),
+      await until(
+        async () => await asRootInside(sandbox, 'cat /berth/spool/asked'),
+        (asked) => asked.startsWith('xxx'),
       );
       expect(await run(neighbour, { command: 'true' })).toMatchObject({ state: 'succeeded' });
       await asRootInside(sandbox, 'touch /workspace/go; chmod 666 /workspace/go');
       expect(await ended(id)).toMatchObject({ state: 'failed', exitCode: 3, stdoutBytes: 13 });
       await asRootInside(sandbox, 'rm -f /workspace/go');
-      await worker.hold(GROWTH_BYTES_MAX);
+      await worker.hold();
       await bothWork();
     },
     TEST_TIMEOUT_MS,

@@ -35,7 +35,7 @@ export class RawConnection {
     return [...this.received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
   }
 
-  async answers(count: number, withinMs = 10_000): Promise<readonly number[]> {
+  async answers(count: number, withinMs = 60_000): Promise<readonly number[]> {
     const giveUpAt = Date.now() + withinMs;
     while (this.statuses.length < count && this.isOpen && Date.now() < giveUpAt) {
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -4,7 +4,7 @@ import { SmallTerminal } from '../testing/small-terminal.js';
 import { attach } from './attach.js';
 import { detachByteOf } from './detach-key.js';
 
-const EVENTUAL_MS = 10_000;
+const EVENTUAL_MS = 20_000;
 
 let api: SmallTerminal;
 let keys: PassThrough;

@@ -6,7 +6,10 @@ import { decodeFrames, type ExitRecord, type LostReason, type RunnerConnection }
 import { buildRunner, TestingContainer } from './testing-container.js';
 
 const TEST_TIMEOUT_MS = 60_000;
-const EVENTUAL_MS = 15_000;
+/** As long as a slow machine needs; what is obeyed ends at once. */
+const STOP_SECONDS = 60;
+const BOMB_GRACE_MS = 300;
+const EVENTUAL_MS = 45_000;
 const never = new AbortController().signal;
 
 let runner: Buffer;
@@ -182,17 +185,25 @@ describe('a runner behind docker exec', () => {
       const connection = await boot(BASE_IMAGE, { PidsLimit: 64 });
       // bash tries again to fork for half a minute, so the limit stays reached.
       const line = 'while :; do sleep 300 & done';
-      const bomb = { execId: randomUUID(), argv: ['bash', '-c', line], timeoutMs: 4_000 };
+      const bomb = { execId: randomUUID(), argv: ['bash', '-c', line] };
       await connection.start(bomb);
-      await new Promise((wake) => setTimeout(wake, 2_000));
-      const late = shell('true');
-      const outcome = await connection.start(late).catch((error: unknown) => error);
-      expect(outcome).toMatchObject({
+      let late = shell('true');
+      let refusal: unknown;
+      await eventually(async () => {
+        late = shell('true');
+        refusal = await connection.start(late).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        return refusal !== undefined;
+      });
+      expect(refusal).toMatchObject({
         code: 'dependency_unavailable',
         extra: { runnerCode: 'resource_exhausted' },
       });
+      await connection.cancel(bomb.execId, BOMB_GRACE_MS);
       const { record } = await follow(connection, bomb.execId);
-      expect(record).toMatchObject({ reason: 'timed_out', descendantsLeft: 0 });
+      expect(record).toMatchObject({ reason: 'canceled', descendantsLeft: 0 });
       await expect(connection.start(late)).resolves.toEqual({ state: 'started' });
     },
     TEST_TIMEOUT_MS,
@@ -205,9 +216,8 @@ describe('a runner behind docker exec', () => {
       const request = shell('echo before; while :; do sleep 1; done');
       await connection.start(request);
       await eventually(async () => (await connection.status(request.execId)).endPosition > 0);
-      const began = performance.now();
-      await sandbox.engine.stop({ t: 10 });
-      expect(performance.now() - began).toBeLessThan(8_000);
+      await sandbox.engine.stop({ t: STOP_SECONDS });
+      // It has ended by itself: what Docker has to kill ends with 137.
       expect((await sandbox.engine.inspect()).State.ExitCode).toBe(0);
       const drain = await sandbox.drain();
       const { record, stdout } = await follow(drain, request.execId, false);
