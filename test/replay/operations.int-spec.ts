@@ -74,9 +74,28 @@ describe('the run of an operation', () => {
   it('looks at restarts and waits for health only where its row says so, and has no step that no row asks for', async () => {
     const options = { running: 'wait', because: 'unhealthy', awaitsHealth: true, snapshot: true } as const;
     const run = runs.add();
-    await (await run.start('restart', { options })).result();
+    const handle = await run.start('restart', { options });
+    await handle.result();
     expect(run.calls).toEqual(OPERATION_PLANS.restart.map(({ step }) => step));
+    await keepHistory(namespace, 'restart-with-every-step', handle.workflowId);
   });
+
+  it.each(['check_restarts', 'await_health'] as const)(
+    'that nobody asked for parks at %s, and goes on from there on retry',
+    async (step) => {
+      const options = { because: 'unhealthy', awaitsHealth: true } as const;
+      const run = runs.add({ [step]: 1 });
+      const handle = await run.start('start', { options });
+      await run.parked();
+      await handle.signal(RETRY_SIGNAL, { step, parkNo: 1 });
+      expect(await handle.result()).toEqual({ state: 'succeeded' });
+      const steps = planOperation('start', options).map((planned) => planned.step);
+      const at = steps.indexOf(step);
+      expect(at).toBeGreaterThanOrEqual(0);
+      expect(run.calls).toEqual([...steps.slice(0, at + 1), `park:${step}:1`, 'resume', ...steps.slice(at)]);
+      await keepHistory(namespace, `start-parked-at-${step}`, handle.workflowId);
+    },
+  );
 
   it('gives up by itself, and undoes what it began, when nobody decides in time', async () => {
     const run = runs.add({ start_container: 1 });
