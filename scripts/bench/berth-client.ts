@@ -121,6 +121,19 @@ export class BerthClient {
     }
   }
 
+  /** A whole file, to the answer that says that it is on the disk. */
+  async putFile(sandboxId: string, name: string, bytes: Buffer): Promise<void> {
+    const response = await this.file('PUT', sandboxId, name, bytes);
+    const { bytes: written } = (await response.json()) as { bytes: number };
+    if (written !== bytes.byteLength) throw new Error(`${name} has ${written} bytes.`);
+  }
+
+  /** A whole file, which must be as expected. */
+  async getFile(sandboxId: string, name: string, expected: Buffer): Promise<void> {
+    const bytes = Buffer.from(await (await this.file('GET', sandboxId, name)).arrayBuffer());
+    if (!bytes.equals(expected)) throw new Error(`${name} came back as something else.`);
+  }
+
   async measure(sandboxId: string, argv: readonly string[]): Promise<ExecTimes> {
     const begunAt = performance.now();
     const id = await this.start(sandboxId, argv);
@@ -203,6 +216,25 @@ export class BerthClient {
       this.socket.on('message', receive).on('close', closed);
       this.socket.send(JSON.stringify({ t: 'sub', id, topic: `exec:${execId}`, after: 0 }));
     });
+  }
+
+  private async file(
+    method: 'GET' | 'PUT',
+    sandboxId: string,
+    name: string,
+    body?: Buffer,
+  ): Promise<Response> {
+    const response = await fetch(`${this.instance.apiUrl}/v1/sandboxes/${sandboxId}/files?path=${name}`, {
+      method,
+      headers: { 'X-Admin-Secret': this.instance.adminSecret },
+      ...(body === undefined
+        ? {}
+        : { body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) as Uint8Array<ArrayBuffer> }),
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+    if (!response.ok)
+      throw new Error(`${method} ${name} answered ${response.status}: ${await response.text()}`);
+    return response;
   }
 
   private async post<T>(path: string, body: unknown, deadlineMs: number): Promise<T> {

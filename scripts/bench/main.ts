@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { benchBulkItems } from '../../test/bench/bulk-items.bench.js';
 import { benchBulk } from './bulk.bench.js';
 import { benchExec } from './exec.bench.js';
+import { benchFiles } from './files.bench.js';
 import { benchFleet } from './fleet.bench.js';
 import { benchGit } from './git.bench.js';
 import { benchIdle } from './idle.bench.js';
@@ -16,6 +17,7 @@ import { benchRate } from './rate.bench.js';
 import {
   bulkItemsReport,
   bulkReport,
+  filesReport,
   fleetReport,
   gitReport,
   idleReport,
@@ -41,7 +43,7 @@ const PROGRESS_EVERY = 25;
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
 Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | fleet |
-                        bulk-items | neighbours | git [options]
+                        bulk-items | neighbours | git | files [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
@@ -55,10 +57,11 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | 
   bulk-items       a bulk restart of sandboxes whose containers are names in memory
   neighbours       commands beside a sandbox in which a fork bomb goes off, and beside a quiet one
   git              a commit and its push, against the two commands by docker exec
+  files            files of 1 KiB and of 100 MiB, by turns with the engine's archive API
 
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
                    (default 100; output 5; viewers 3; idle and lifecycle 10; fleet 24; bulk-items 10000;
-                   neighbours 200; git 50)
+                   neighbours 200; git and files 50)
   --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
@@ -166,6 +169,15 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: async ({ instance, count }) => {
       const report = await benchGit(instance, count);
       return { report, text: (machine) => gitReport(machine, report) };
+    },
+  },
+  files: {
+    countDefault: 50,
+    run: async ({ instance, count }) => {
+      const report = await benchFiles(instance, count, (round) => {
+        process.stderr.write(`round ${round} of ${count}\n`);
+      });
+      return { report, text: (machine) => filesReport(machine, report) };
     },
   },
   idle: {

@@ -4,6 +4,7 @@ import Docker from 'dockerode';
 
 const SANDBOX_LABEL = 'berth.sandbox';
 const RESTART_GRACE_SECONDS = 10;
+const WORKSPACE = '/workspace';
 const GENERATION_LABEL = 'berth.generation';
 
 /** The engine's own exec in the container of a sandbox: what Berth is compared with. */
@@ -27,6 +28,18 @@ export class RawDocker {
 
   get containerId(): string {
     return this.container.id;
+  }
+
+  /** Into the workspace, by the engine's archive API. */
+  async putArchive(archive: Buffer): Promise<void> {
+    await this.container.putArchive(archive, { path: WORKSPACE });
+  }
+
+  /** A file of the workspace, to the end of the archive that it is in. */
+  async getArchive(name: string): Promise<void> {
+    const stream = await this.container.getArchive({ path: `${WORKSPACE}/${name}` });
+    stream.resume();
+    await once(stream, 'end');
   }
 
   /** From create to an inspect that shows the exit code, in milliseconds. */

@@ -2,6 +2,7 @@ import type { BulkItemsReport } from '../../test/bench/bulk-items.bench.js';
 import type { ExecReport, Measured } from './exec.bench.js';
 import type { RateReport } from './rate.bench.js';
 import type { BulkReport } from './bulk.bench.js';
+import type { FilesReport } from './files.bench.js';
 import type { FleetReport } from './fleet.bench.js';
 import type { GitReport } from './git.bench.js';
 import type { IdleReport } from './idle.bench.js';
@@ -59,6 +60,28 @@ export function gitReport(machine: Machine, { raw, berth }: GitReport): string {
     `| commit-and-push, until the client has its result | ${times(berth)} | ${berth.ratioToRaw.toFixed(2)} |`,
   ].join('\n');
 }
+
+export function filesReport(machine: Machine, report: FilesReport): string {
+  const rows = (['write', 'read', 'large'] as const).map((kind) => {
+    const { raw, berth } = report[kind];
+    return `| ${FILE_KINDS[kind]} | ${raw.count} | ${times(raw)} | ${times(berth)} | ${berth.ratioToRaw.toFixed(2)} |`;
+  });
+  return [
+    ...heading(machine, 'archive API and Berth by turns'),
+    '',
+    '| p50 / p95 ms | n | archive API | Berth | of its time |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    `100 MiB are written at ${(1 / report.large.berth.ratioToRaw).toFixed(2)} × the rate of the archive API.`,
+  ].join('\n');
+}
+
+const FILE_KINDS = {
+  write: '1 KiB written, on the disk',
+  read: '1 KiB read',
+  large: '100 MiB written, on the disk',
+} as const;
 
 export function neighboursReport(machine: Machine, { quiet, bombed }: NeighboursReport): string {
   return [

@@ -87,6 +87,33 @@ describe('the files of a sandbox', () => {
     expect(await ask('GET', at('', 'src/empty'))).toMatchObject({ status: 404, json: { code: 'not_found' } });
   });
 
+  it('take content of any length as it comes, or leave what was there where it breaks off', async () => {
+    const whole = randomBytes(5 * PIECE_BYTES + 3);
+    expect(await put('streamed', whole)).toMatchObject({ status: 200, json: { bytes: whole.byteLength } });
+    expect((await ask('GET', at('', 'streamed'))).bytes.equals(whole)).toBe(true);
+    // What is refused is refused before all of it has come.
+    expect(await put('streamed', whole, { 'if-none-match': '*' })).toMatchObject({
+      status: 412,
+      json: { code: 'precondition_failed' },
+    });
+    const broken = new ReadableStream({
+      start: (controller) => controller.enqueue(new Uint8Array(whole.subarray(0, PIECE_BYTES))),
+      pull: (controller) => controller.error(new Error('The client has died.')),
+    });
+    const url = new URL(at('', 'streamed'), runningStack().apiUrl);
+    const cut = fetch(url, {
+      method: 'PUT',
+      headers: secretHeader(),
+      body: broken,
+      duplex: 'half',
+    } as RequestInit);
+    await expect(cut).rejects.toThrow('fetch failed');
+    expect((await ask('GET', at('', 'streamed'))).bytes.equals(whole)).toBe(true);
+    expect(
+      await shell('rm streamed; until ! ls -A | grep berth-upload; do sleep 0.05; done; ls -A'),
+    ).not.toContain('streamed');
+  });
+
   it('are replaced only as they were seen', async () => {
     const first = (await put('seen', '1', { 'if-none-match': '*' })).headers.get('etag') ?? '';
     expect(await put('seen', '2', { 'if-none-match': '*' })).toMatchObject({

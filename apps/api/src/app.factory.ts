@@ -9,6 +9,7 @@ import { FailedAuthentications } from './auth/failed-authentications.js';
 import { ApiModule, CONTROLLERS } from './app.module.js';
 import { problemOf } from './http/problem.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { receiveBodies } from './http/request-content.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.js';
 import { RouteTable } from './http/route-table.js';
 import { FrameworkLog } from './log.js';
@@ -19,8 +20,6 @@ import type { ApiConfig, ApiPorts } from './tokens.js';
 const HEADER_BYTES_MAX = 16 * 1_024;
 const PATH_PARAMETER_LENGTH_MAX = 256;
 const HEADERS_TIMEOUT_MS = 10_000;
-/** For the whole request to arrive; answers may take longer. */
-const REQUEST_TIMEOUT_MS = 30_000;
 /** How often the server looks for connections that are too slow. */
 const CONNECTIONS_CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 65_000;
@@ -33,11 +32,14 @@ const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const;
 
-const BYTES_ROUTES: ReadonlySet<string> = new Set(
-  RouteTable.of(CONTROLLERS)
-    .routes.filter(({ description }) => description.body === 'bytes')
-    .map(({ path }) => path),
-);
+const pathsWithBody = (body: 'bytes' | 'content'): ReadonlySet<string> =>
+  new Set(
+    RouteTable.of(CONTROLLERS)
+      .routes.filter(({ description }) => description.body === body)
+      .map(({ path }) => path),
+  );
+const BYTES_PATHS = pathsWithBody('bytes');
+const CONTENT_PATHS = pathsWithBody('content');
 
 /** The whole HTTP side, on whatever ports it is given. It does not listen yet. */
 export async function createApp(
@@ -49,7 +51,7 @@ export async function createApp(
   const problems = new ProblemFilter(log, RouteTable.of(CONTROLLERS));
   const adapter = new FastifyAdapter({
     bodyLimit: limits.REQUEST_BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -96,6 +98,10 @@ function prepare(fastify: FastifyInstance, log: Logger): void {
     if (takesBytes(request)) done(null, body);
     else done(new DomainError('unsupported_media_type', 'Send the body as application/json.'));
   });
+  fastify.addHook('onRoute', (route) => {
+    if (route.method === 'PUT' && CONTENT_PATHS.has(route.url)) route.bodyLimit = limits.FILE_BYTES_MAX;
+  });
+  receiveBodies(fastify, (request) => isPutOn(CONTENT_PATHS, request));
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers({ ...SECURITY_HEADERS, [REQUEST_ID_HEADER]: request.id });
     done();
@@ -107,9 +113,12 @@ function prepare(fastify: FastifyInstance, log: Logger): void {
 }
 
 /** Input and files are bytes, whatever a client calls them. */
-function takesBytes({ method, routeOptions }: FastifyRequest): boolean {
-  return method === 'PUT' && BYTES_ROUTES.has(routeOptions.url ?? '');
+function takesBytes(request: FastifyRequest): boolean {
+  return isPutOn(BYTES_PATHS, request) || isPutOn(CONTENT_PATHS, request);
 }
+
+const isPutOn = (paths: ReadonlySet<string>, { method, routeOptions }: FastifyRequest): boolean =>
+  method === 'PUT' && paths.has(routeOptions.url ?? '');
 
 /** The route pattern, not the address: an address may hold what belongs to a user. */
 function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   DomainError,
-  limits,
   parseSandboxId,
   parseUploadId,
   type FileAction,
@@ -19,6 +18,7 @@ export const FILE_HEAD_HEADER = 'berth-file-head';
 
 const PATH = /^\/v1\/sandboxes\/([^/]+)\/(files|uploads)(?:\/([^/]+))?$/;
 const REQUEST = 'request';
+const NO_BODY_BYTES = 0;
 const ACTIONS: readonly FileAction[] = ['read', 'write', 'remove', 'list', 'pack', 'extract'];
 
 type FileAnswer = (services: HostServices, request: StreamRequest) => Promise<object | undefined>;
@@ -38,12 +38,18 @@ export function matchFileRoute(method: string, path: string): RouteMatch | undef
   const sandbox = parseSandboxId(id);
   if (!sandbox) return undefined;
   const answer = kind === 'files' ? askRoute(method, sandbox) : uploadRoute(method, sandbox, name);
-  return answer && { bodyBytesMax: limits.REQUEST_BODY_BYTES_MAX, answer };
+  return answer && { bodyBytesMax: method === 'PUT' ? null : NO_BODY_BYTES, answer };
 }
 
 function askRoute(method: string, sandbox: SandboxId): FileAnswer | undefined {
-  if (method !== 'POST') return undefined;
-  return (services, request) => services.files.ask(sandbox, requestOf(request.url), request.body);
+  switch (method) {
+    case 'POST':
+      return ({ files }, { url }) => files.ask(sandbox, requestOf(url));
+    case 'PUT':
+      return ({ files }, { url, content }) => files.write(sandbox, requestOf(url), content);
+    default:
+      return undefined;
+  }
 }
 
 function uploadRoute(method: string, sandbox: SandboxId, name: string): FileAnswer | undefined {
@@ -95,10 +101,10 @@ function requestOf(url: URL): FileRequest {
   return value as FileRequest;
 }
 
-function pieceOf({ url, body }: StreamRequest): UploadPiece {
+function pieceOf({ url, content }: StreamRequest): UploadPiece {
   const offset = Number(url.searchParams.get('offset') ?? Number.NaN);
   if (!Number.isSafeInteger(offset) || offset < 0) throw malformed();
-  return { offset, bytes: body, eof: url.searchParams.has('eof') };
+  return { offset, content, eof: url.searchParams.has('eof') };
 }
 
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

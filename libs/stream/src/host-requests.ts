@@ -1,4 +1,5 @@
-import { Agent, request, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { DomainError, type HostId, type HostStore } from '#domain';
 import { errorFrom } from './refusal.js';
 import { streamToken, TOKEN_HEADER } from './token.js';
@@ -9,11 +10,18 @@ const SOCKETS_PER_HOST_MAX = 256;
 const ANSWER_BYTES_MAX = 64 * 1_024;
 const RETRY_AFTER_SECONDS = 1;
 
-export interface HostRequest {
+interface Sent {
   readonly method: 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
-  readonly body: Uint8Array;
   readonly timeoutMs: number;
+}
+
+export interface HostContent extends Sent {
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+export interface HostRequest extends Sent {
+  readonly body: Uint8Array;
   /** Sent twice it has its effect once, so a lost answer is no reason to fail. */
   readonly repeatable: boolean;
   readonly answerBytesMax?: number;
@@ -45,6 +53,30 @@ export class HostRequests {
         const neverArrived = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
         if (attempt > 1 || !(asked.repeatable || neverArrived)) throw away(error);
       }
+    }
+  }
+
+  /** The same with content of any length, on a connection of its own. None of it is read before the host is found. */
+  async write(host: HostId, asked: HostContent): Promise<unknown> {
+    for (let attempt = 1; ; attempt += 1) {
+      const address = (await this.knownAddresses()).get(host);
+      if (address === undefined) throw away(new Error('The host is not known.'));
+      const sent = request({
+        ...placeOf(address),
+        agent: false,
+        method: asked.method,
+        path: asked.path,
+        timeout: asked.timeoutMs,
+        headers: { [TOKEN_HEADER]: this.token, 'transfer-encoding': 'chunked' },
+      });
+      try {
+        await connected(sent);
+      } catch (error) {
+        this.addresses = undefined;
+        if (attempt > 1) throw away(error);
+        continue;
+      }
+      return await sendContent(sent, asked.content);
     }
   }
 
@@ -84,36 +116,17 @@ export class HostRequests {
   }
 
   private async send(address: string, asked: HostRequest): Promise<unknown> {
-    const { status, body } = await new Promise<{ status: number; body: Buffer }>((resolve, reject) => {
-      const sent = request(
-        {
-          ...placeOf(address),
-          agent: this.agent,
-          method: asked.method,
-          path: asked.path,
-          timeout: asked.timeoutMs,
-          headers: { [TOKEN_HEADER]: this.token, 'content-length': asked.body.byteLength },
-        },
-        (response) => {
-          const pieces: Buffer[] = [];
-          let length = 0;
-          response.on('data', (piece: Buffer) => {
-            length += piece.byteLength;
-            if (length > (asked.answerBytesMax ?? ANSWER_BYTES_MAX))
-              response.destroy(new Error('The answer of the host is too long.'));
-            else pieces.push(piece);
-          });
-          response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, body: Buffer.concat(pieces) }),
-          );
-          response.on('error', reject);
-        },
-      );
-      sent.on('timeout', () => sent.destroy(new Error('The host did not answer in time.')));
-      sent.on('error', reject);
-      sent.end(asked.body);
+    const sent = request({
+      ...placeOf(address),
+      agent: this.agent,
+      method: asked.method,
+      path: asked.path,
+      timeout: asked.timeoutMs,
+      headers: { [TOKEN_HEADER]: this.token, 'content-length': asked.body.byteLength },
     });
-    return answerOf(status, body);
+    const answered = answerTo(sent, asked.answerBytesMax ?? ANSWER_BYTES_MAX);
+    sent.end(asked.body);
+    return answerOf(await answered);
   }
 }
 
@@ -122,7 +135,62 @@ function placeOf(address: string): { hostname: string; port: string } {
   return { hostname: address.slice(0, at), port: address.slice(at + 1) };
 }
 
-function answerOf(status: number, body: Buffer): unknown {
+interface HostAnswer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+function answerTo(sent: ClientRequest, bytesMax: number): Promise<HostAnswer> {
+  return new Promise((resolve, reject) => {
+    sent.on('response', (response) => {
+      const pieces: Buffer[] = [];
+      let length = 0;
+      response.on('data', (piece: Buffer) => {
+        length += piece.byteLength;
+        if (length > bytesMax) response.destroy(new Error('The answer of the host is too long.'));
+        else pieces.push(piece);
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(pieces) }));
+      response.on('error', reject);
+    });
+    sent.on('timeout', () => sent.destroy(new Error('The host did not answer in time.')));
+    sent.on('error', reject);
+  });
+}
+
+async function connected(sent: ClientRequest): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    sent.once('error', reject);
+    sent.once('socket', (socket) => socket.once('connect', resolve));
+  });
+}
+
+/** A host that answers before the end has heard enough. Content that breaks off breaks the request off. */
+async function sendContent(sent: ClientRequest, content: AsyncIterable<Uint8Array>): Promise<unknown> {
+  let isOver = false;
+  const answered = answerTo(sent, ANSWER_BYTES_MAX).finally(() => (isOver = true));
+  // What breaks off below is what is thrown then.
+  answered.catch(() => undefined);
+  try {
+    for await (const bytes of content) {
+      if (!isOver && !sent.write(bytes)) await Promise.race([once(sent, 'drain'), answered]);
+      if (isOver) break;
+    }
+  } catch (error) {
+    sent.destroy();
+    throw error instanceof DomainError ? error : away(error);
+  }
+  if (!isOver) sent.end();
+  try {
+    return answerOf(await answered);
+  } catch (error) {
+    throw error instanceof DomainError ? error : away(error);
+  } finally {
+    sent.destroy();
+  }
+}
+
+function answerOf({ status, body }: HostAnswer): unknown {
   if (status === 204) return undefined;
   const value: unknown = body.byteLength === 0 ? undefined : JSON.parse(body.toString());
   if (status === 200) return value;

@@ -20,6 +20,7 @@ import { errorFrom } from './refusal.js';
 /** Beyond what the host waits for the sandbox: what it and the runner take to answer. */
 const ANSWER_TIMEOUT_MS = 15_000;
 const REFUSAL_BYTES_MAX = 64 * 1_024;
+const CONTENT = { method: 'PUT', timeoutMs: limits.FILE_TRANSFER_MS_MAX } as const;
 const NOTHING = new Uint8Array(0);
 /** Reading twice is reading; everything else is repeated by its caller, who knows what it means. */
 const REPEATABLE: ReadonlySet<string> = new Set(['read', 'list', 'pack']);
@@ -32,15 +33,24 @@ export class HttpFiles implements SandboxFiles {
     private readonly buffers: PassedBuffers,
   ) {}
 
-  async ask(sandbox: SandboxId, request: FileRequest, content: Uint8Array): Promise<FileHead> {
+  async ask(sandbox: SandboxId, request: FileRequest): Promise<FileHead> {
     return (await this.requests.ask(this.host, {
       method: 'POST',
       path: `/v1/sandboxes/${sandbox}/files${fileQuery(request)}`,
-      body: content,
+      body: NOTHING,
       timeoutMs: limits.FILE_ASK_MS_MAX + ANSWER_TIMEOUT_MS,
       repeatable: REPEATABLE.has(request.action),
       answerBytesMax: limits.FILE_HEAD_BYTES_MAX,
     })) as FileHead;
+  }
+
+  async write(
+    sandbox: SandboxId,
+    request: FileRequest,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<FileHead> {
+    const path = `/v1/sandboxes/${sandbox}/files${fileQuery(request)}`;
+    return (await this.requests.write(this.host, { ...CONTENT, path, content })) as FileHead;
   }
 
   async read(sandbox: SandboxId, request: FileRequest, signal: AbortSignal): Promise<FileContent> {
@@ -51,21 +61,22 @@ export class HttpFiles implements SandboxFiles {
   }
 
   async begin(sandbox: SandboxId, upload: UploadId, request: FileRequest): Promise<void> {
-    await this.upload('POST', `${uploadPath(sandbox, upload)}${fileQuery(request)}`, NOTHING);
+    await this.upload('POST', `${uploadPath(sandbox, upload)}${fileQuery(request)}`);
   }
 
   async append(sandbox: SandboxId, upload: UploadId, piece: UploadPiece): Promise<UploadResult> {
-    const query = `?offset=${piece.offset}${piece.eof ? '&eof' : ''}`;
-    return (await this.upload('PUT', uploadPath(sandbox, upload) + query, piece.bytes)) as UploadResult;
+    const { offset, content, eof } = piece;
+    const path = `${uploadPath(sandbox, upload)}?offset=${offset}${eof ? '&eof' : ''}`;
+    return (await this.requests.write(this.host, { ...CONTENT, path, content })) as UploadResult;
   }
 
   async giveUp(sandbox: SandboxId, upload: UploadId): Promise<void> {
-    await this.upload('DELETE', uploadPath(sandbox, upload), NOTHING);
+    await this.upload('DELETE', uploadPath(sandbox, upload));
   }
 
-  private async upload(method: 'POST' | 'PUT' | 'DELETE', path: string, body: Uint8Array): Promise<unknown> {
+  private async upload(method: 'POST' | 'DELETE', path: string): Promise<void> {
     const timeoutMs = limits.FILE_ASK_MS_MAX + ANSWER_TIMEOUT_MS;
-    return await this.requests.ask(this.host, { method, path, body, timeoutMs, repeatable: true });
+    await this.requests.ask(this.host, { method, path, body: NOTHING, timeoutMs, repeatable: true });
   }
 
   private async *contentOf(response: IncomingMessage): AsyncGenerator<Uint8Array> {

@@ -16,17 +16,19 @@ import { matchFileRoute } from './file-routes.js';
 const HINTS_MAX = 1_000;
 const JSON_BYTES_MAX = 64 * 1_024;
 
-/** A request whose token has been checked and whose body has been read. */
+/** A request whose token has been checked. Its body has been read, or comes as content. */
 export interface StreamRequest {
   readonly url: URL;
   readonly body: Buffer;
+  readonly content: AsyncIterable<Uint8Array>;
 }
 
 type Route = (services: HostServices, request: StreamRequest, exec: ExecId) => Promise<object | undefined>;
 
 /** What a path needs: how much it may send, and what answers it. */
 export interface RouteMatch {
-  readonly bodyBytesMax: number;
+  /** Null for content of any length, which is read as it is taken. */
+  readonly bodyBytesMax: number | null;
   answer(services: HostServices, request: StreamRequest): Promise<object | undefined>;
 }
 

@@ -7,7 +7,10 @@ import { refusalOf } from './refusal.js';
 import { matchRoute } from './stream-routes.js';
 import { isToken, streamToken, TOKEN_HEADER } from './token.js';
 
-const REQUEST_TIMEOUT_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Longer than the API waits for its own client. */
+const SILENCE_MS_MAX = 60_000;
+const REST_MS_MAX = 5_000;
 const KEEP_ALIVE_MS = 60_000;
 
 export interface StreamServerOptions {
@@ -36,10 +39,12 @@ export class StreamServer {
     const server = createServer((request, response) => {
       answer(request, response, token, options.services)
         .catch((error: unknown) => failed(error, options.log))
-        .then((outcome) => outcome && send(response, outcome))
+        .then((outcome) => outcome && send(request, response, outcome))
         .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
     });
-    server.requestTimeout = REQUEST_TIMEOUT_MS;
+    server.headersTimeout = HEADERS_TIMEOUT_MS;
+    // Content may take hours, as long as something comes.
+    server.requestTimeout = 0;
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -76,22 +81,43 @@ async function answer(
   }
   const route = matchRoute(request.method ?? '', url.pathname);
   if (!route) return { status: 404 };
-  const body = await bodyOf(request, route.bodyBytesMax);
+  const content = contentOf(request);
+  const body = route.bodyBytesMax === null ? Buffer.alloc(0) : await bodyOf(content, route.bodyBytesMax);
   if (!body) return { status: 413 };
-  const result = await route.answer(services, { url, body });
+  const result = await route.answer(services, { url, body, content });
   return result === undefined ? { status: 204 } : { status: 200, body: result };
 }
 
+/** Bytes as they come, at least some within each time limit. Whoever stops reading may still answer. */
+async function* contentOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  const silence = setTimeout(() => request.destroy(new Error('Nothing comes.')), SILENCE_MS_MAX);
+  try {
+    for await (const bytes of request.iterator({ destroyOnReturn: false })) {
+      yield bytes as Uint8Array;
+      silence.refresh();
+    }
+  } finally {
+    clearTimeout(silence);
+  }
+}
+
 /** Undefined when it is too large. */
-async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<Buffer | undefined> {
-  const pieces: Buffer[] = [];
+async function bodyOf(content: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Buffer | undefined> {
+  const pieces: Uint8Array[] = [];
   let length = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  for await (const piece of content) {
     length += piece.byteLength;
     if (length > bytesMax) return undefined;
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
+}
+
+/** What still comes of a request that was refused is dropped, for as long as its sender may need to read why. */
+function letPass(request: IncomingMessage): void {
+  const over = setTimeout(() => request.destroy(), REST_MS_MAX);
+  request.once('close', () => clearTimeout(over));
+  request.resume();
 }
 
 /** Expected failures travel whole, because the API gives them on to its client. */
@@ -104,7 +130,8 @@ function failed(error: unknown, log: Log): StreamAnswer {
   return { status: 500 };
 }
 
-function send(response: ServerResponse, { status, body }: StreamAnswer): void {
+function send(request: IncomingMessage, response: ServerResponse, { status, body }: StreamAnswer): void {
+  if (!request.complete) letPass(request);
   // A stream that failed on its way can only break off.
   if (response.headersSent) {
     response.destroy();

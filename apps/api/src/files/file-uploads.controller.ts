@@ -6,6 +6,7 @@ import { Answer } from '../http/answer.js';
 import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { present } from '../http/inputs.js';
+import { Content } from '../http/request-content.js';
 import { Rate } from '../rate/rate-policies.js';
 import { UploadView } from './file.view.js';
 import { UploadBody, UploadParams, UploadQuery } from './files.input.js';
@@ -43,17 +44,16 @@ export class FileUploadsController {
     tag: 'files',
     summary:
       'Raw bytes from `offset` on, each applied once however often it is sent; none asks how far it has come',
-    body: 'bytes',
+    body: 'content',
     answers: { 200: UploadView },
   })
   async append(
     @CurrentCall() call: Call,
     @Param({ schema: UploadParams }) { sandboxId, uploadId }: Params,
     @Query({ schema: UploadQuery }) { offset, eof = false }: z.infer<typeof UploadQuery>,
-    @Body() bytes: unknown,
+    @Content() content: AsyncIterable<Uint8Array>,
   ) {
-    const content = bytes instanceof Uint8Array ? bytes : new Uint8Array(0);
-    return await this.files.append(call, sandboxId, uploadId, { offset, bytes: content, eof });
+    return await this.files.append(call, sandboxId, uploadId, { offset, content, eof });
   }
 
   @Delete(':sandboxId/files/uploads/:uploadId')

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Headers, Inject, Param, Put, Query } from '@nestjs/common';
+import { Controller, Delete, Get, Headers, Inject, Param, Put, Query } from '@nestjs/common';
 import type { z } from 'zod';
 import { Access } from '../auth/access.js';
 import { SandboxParams } from '../execs/exec.input.js';
@@ -6,6 +6,7 @@ import { Answer } from '../http/answer.js';
 import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { present } from '../http/inputs.js';
+import { Content } from '../http/request-content.js';
 import { OpenStreams } from '../output/open-streams.js';
 import { Rate } from '../rate/rate-policies.js';
 import { FilePage, FileView } from './file.view.js';
@@ -47,8 +48,8 @@ export class FilesController {
   @Describe({
     tag: 'files',
     summary:
-      'Write a file of up to 1 MiB with the folders above it, as a whole or not at all; `If-Match` and `If-None-Match: *` hold',
-    body: 'bytes',
+      'Write a file with the folders above it, as a whole or not at all; `If-Match` and `If-None-Match: *` hold',
+    body: 'content',
     answers: { 200: FileView },
   })
   async write(
@@ -57,11 +58,10 @@ export class FilesController {
     @Query({ schema: FileQuery }) { path }: z.infer<typeof FileQuery>,
     @Headers('if-match') ifMatch: string | undefined,
     @Headers('if-none-match') ifNoneMatch: string | undefined,
-    @Body() bytes: unknown,
+    @Content() content: AsyncIterable<Uint8Array>,
   ) {
     const request = { action: 'write', path, ...preconditionsOf(ifMatch, ifNoneMatch) } as const;
-    const content = bytes instanceof Uint8Array ? bytes : new Uint8Array(0);
-    return tagged(await this.files.change(call, sandboxId, request, content));
+    return tagged(await this.files.write(call, sandboxId, request, content));
   }
 
   @Delete(':sandboxId/files')
@@ -80,7 +80,7 @@ export class FilesController {
   ) {
     const { ifMatch: tag } = preconditionsOf(ifMatch, undefined);
     const request = { action: 'remove', path, recursive, ...present({ ifMatch: tag }) } as const;
-    return await this.files.change(call, sandboxId, request);
+    return await this.files.remove(call, sandboxId, request);
   }
 
   @Get(':sandboxId/files/list')

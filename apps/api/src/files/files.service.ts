@@ -23,8 +23,6 @@ import { HOST_LINK } from '../tokens.js';
 import { exactContent } from './exact-content.js';
 import { entriesIn, fileIn, type FilePage, type FileView, type UploadView } from './file.view.js';
 
-const NOTHING = new Uint8Array(0);
-
 /** The files of sandboxes that run. Paths are judged here, links in them only inside the sandbox. */
 @Injectable()
 export class FilesService {
@@ -49,14 +47,19 @@ export class FilesService {
     return Readable.from(content, { objectMode: false });
   }
 
-  async change(
+  async write(
     call: Call,
     sandbox: string,
     request: FileRequest,
-    content: Uint8Array = NOTHING,
+    content: AsyncIterable<Uint8Array>,
   ): Promise<FileView> {
     const { id, files } = await this.at(call, sandbox);
-    return fileIn(await files.ask(id, judged(request), content));
+    return fileIn(await files.write(id, judged(request), content));
+  }
+
+  async remove(call: Call, sandbox: string, request: FileRequest): Promise<FileView> {
+    const { id, files } = await this.at(call, sandbox);
+    return fileIn(await files.ask(id, judged(request)));
   }
 
   async list(
@@ -66,7 +69,7 @@ export class FilesService {
   ): Promise<z.infer<typeof FilePage>> {
     const { id, files } = await this.at(call, sandbox);
     const after = cursor === undefined ? '' : Buffer.from(cursor, 'base64url').toString();
-    const head = await files.ask(id, judged({ action: 'list', path, limit, after }), NOTHING);
+    const head = await files.ask(id, judged({ action: 'list', path, limit, after }));
     const items = entriesIn(head);
     const last = items.at(-1)?.name;
     const more = head.more === true && last !== undefined;

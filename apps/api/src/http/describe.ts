@@ -10,8 +10,8 @@ export interface Description {
   readonly summary: string;
   readonly answers: Readonly<Record<number, AnswerKind>>;
   readonly tag: string;
-  /** For a body that is no JSON. */
-  readonly body?: 'bytes';
+  /** For a body that is no JSON: `bytes` are read whole, `content` is handed on as it comes. */
+  readonly body?: 'bytes' | 'content';
 }
 
 export const Describe = (description: Description) => SetMetadata(DESCRIPTION, description);

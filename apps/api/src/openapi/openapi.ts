@@ -56,7 +56,7 @@ function operationOf(route: Route): Json {
       ...(route.method === 'POST' ? [IDEMPOTENCY_KEY] : []),
       ...(query && 'wait' in shapeOf(query) ? [PREFER] : []),
     ],
-    ...(route.description.body === 'bytes' ? { requestBody: BYTES } : {}),
+    ...(route.description.body ? { requestBody: BYTES } : {}),
     ...(body
       ? {
           requestBody: {

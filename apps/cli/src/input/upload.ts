@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { ApiError, UnreachableError, type ApiClient } from '../api/api-client.js';
 
-const PIECE_BYTES = 1_024 * 1_024;
+/** What is kept to be sent again after an outage. */
+const PIECE_BYTES = 4 * 1_024 * 1_024;
 const RETRY_PAUSE_MS = 250;
 const RETRY_CODES: ReadonlySet<string> = new Set(['stdin_full', 'dependency_unavailable', 'rate_limited']);
 
@@ -29,15 +30,17 @@ export async function upload(
   const path = `${uploads}/${id}`;
   let offset = 0;
   try {
-    let waiting: Uint8Array = new Uint8Array(0);
+    let waiting: Uint8Array[] = [];
+    let length = 0;
     for await (const piece of content) {
-      waiting = waiting.byteLength === 0 ? piece : Buffer.concat([waiting, piece]);
-      for (; waiting.byteLength >= PIECE_BYTES; waiting = waiting.subarray(PIECE_BYTES)) {
-        await put(api, `${path}?offset=${offset}`, waiting.subarray(0, PIECE_BYTES));
-        offset += PIECE_BYTES;
-      }
+      waiting.push(piece);
+      length += piece.byteLength;
+      if (length < PIECE_BYTES) continue;
+      await put(api, `${path}?offset=${offset}`, Buffer.concat(waiting));
+      offset += length;
+      [waiting, length] = [[], 0];
     }
-    await put(api, `${path}?offset=${offset}&eof=1`, waiting);
+    await put(api, `${path}?offset=${offset}&eof=1`, Buffer.concat(waiting));
   } catch (error) {
     await giveUp(api, path);
     throw error;

@@ -14,7 +14,7 @@ interface Sent {
  * Pieces of one input on their way to its command, several at once, so that its rate is not that of round trips. What is not
  * applied at the first attempt is sent again, one piece after the other.
  */
-export class InputPieces {
+class InputPieces {
   private sent: Sent[] = [];
 
   constructor(
@@ -93,15 +93,30 @@ export async function writeAll(
   id: string,
   whole: InputPiece,
 ): Promise<InputResult> {
-  const pieces = new InputPieces(connection, id);
-  for (let from = 0; ; from += limits.STDIN_PIECE_BYTES_MAX) {
-    const refused = await pieces.send(pieceOf(whole, from));
+  return await writePieces(connection, id, piecesOf(whole));
+}
+
+/** The pieces of an input, as they come. */
+export async function writePieces(
+  connection: RunnerConnection,
+  id: string,
+  pieces: Iterable<InputPiece> | AsyncIterable<InputPiece>,
+): Promise<InputResult> {
+  const sent = new InputPieces(connection, id);
+  for await (const piece of pieces) {
+    const refused = await sent.send(piece);
     if (refused) return refused;
-    if (from + limits.STDIN_PIECE_BYTES_MAX >= whole.bytes.byteLength) break;
   }
-  const result = await pieces.settle();
+  const result = await sent.settle();
   if (!result) throw new TypeError('An input without a piece has no result.');
   return result;
+}
+
+function* piecesOf(whole: InputPiece): Generator<InputPiece> {
+  for (let from = 0; ; from += limits.STDIN_PIECE_BYTES_MAX) {
+    yield pieceOf(whole, from);
+    if (from + limits.STDIN_PIECE_BYTES_MAX >= whole.bytes.byteLength) return;
+  }
 }
 
 function pieceOf(whole: InputPiece, from: number): InputPiece {

@@ -15,18 +15,17 @@ import {
   type UploadPiece,
   type UploadResult,
 } from '#domain';
-import { writeAll } from '../exec/input-pieces.js';
+import { writePieces } from '../exec/input-pieces.js';
 import { ShortVisits, type VisitPorts } from '../host/short-visits.js';
+import { FileContentPieces } from './file-content.js';
 import { headOf, markOf, openFile, startFile } from './file-program.js';
 
 const VISITS_PER_SANDBOX_MAX = 16;
 /** How long the end of an upload can be asked for again. */
 const ENDED_UPLOAD_KEPT_MS = 60_000;
-const TRANSFER = {
-  stdin: { kind: 'inline', bytes: new Uint8Array(0) },
-  timeoutMs: limits.FILE_TRANSFER_MS_MAX,
-  transient: true,
-} as const;
+const WITHOUT_CONTENT = { kind: 'inline', bytes: new Uint8Array(0) } as const;
+const ASKED = { stdin: WITHOUT_CONTENT, timeoutMs: limits.FILE_ASK_MS_MAX, transient: true } as const;
+const TRANSFER = { timeoutMs: limits.FILE_TRANSFER_MS_MAX, transient: true } as const;
 
 /**
  * The files of this host's sandboxes, each request a run of one small program there. It keeps nothing: how far an upload
@@ -39,19 +38,37 @@ export class FileVisits implements SandboxFiles {
     this.visits = new ShortVisits(ports, VISITS_PER_SANDBOX_MAX);
   }
 
-  async ask(sandbox: SandboxId, request: FileRequest, content: Uint8Array): Promise<FileHead> {
+  async ask(sandbox: SandboxId, request: FileRequest): Promise<FileHead> {
     return await this.visits.during(sandbox, async (connection) => {
       const runId = randomUUID();
-      const whole = Buffer.concat([content, markOf(runId)]);
-      const fits = whole.byteLength <= limits.STDIN_INLINE_BYTES_MAX;
       try {
-        await startFile(connection, runId, request, {
-          stdin: fits ? { kind: 'inline', bytes: whole } : { kind: 'open' },
-          timeoutMs: limits.FILE_ASK_MS_MAX,
-          transient: true,
-        });
-        // One that takes no content has its reasons, which are its result.
-        if (!fits) await feed(connection, runId, pieceOf(0, whole, true));
+        await startFile(connection, runId, request, ASKED);
+        return await headOf(connection, runId, new AbortController().signal);
+      } finally {
+        await this.visits.endQuietly(connection, runId);
+      }
+    });
+  }
+
+  async write(
+    sandbox: SandboxId,
+    request: FileRequest,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<FileHead> {
+    return await this.visits.during(sandbox, async (connection) => {
+      const runId = randomUUID();
+      const pieces = new FileContentPieces(content, 0, markOf(runId));
+      const { bytes, isWhole } = await pieces.first();
+      try {
+        if (isWhole) {
+          const stdin = { kind: 'inline', bytes: Buffer.concat([bytes, markOf(runId)]) } as const;
+          await startFile(connection, runId, request, { ...TRANSFER, stdin });
+        } else {
+          await startFile(connection, runId, request, { ...TRANSFER, stdin: { kind: 'open' } });
+          const result = await feed(connection, runId, pieces.from(bytes));
+          // One that takes no more has its reasons, which are its result.
+          if (result.state !== 'closed') requireApplied(result, 0);
+        }
         return await headOf(connection, runId, new AbortController().signal);
       } finally {
         await this.visits.endQuietly(connection, runId);
@@ -72,7 +89,7 @@ export class FileVisits implements SandboxFiles {
       // An answer that nobody began to read is never left either.
       signal.addEventListener('abort', () => void over(), { once: true });
       try {
-        await startFile(connection, runId, request, TRANSFER);
+        await startFile(connection, runId, request, { ...TRANSFER, stdin: WITHOUT_CONTENT });
         const { head, content } = await openFile(connection, runId, signal);
         return { head, content: finishedBy(content, over) };
       } catch (error) {
@@ -99,32 +116,21 @@ export class FileVisits implements SandboxFiles {
 
   async append(sandbox: SandboxId, upload: UploadId, piece: UploadPiece): Promise<UploadResult> {
     return await this.visits.during(sandbox, async (connection) => {
-      const { offset, eof } = piece;
-      const bytes = eof ? Buffer.concat([piece.bytes, markOf(upload)]) : piece.bytes;
-      const result = await this.write(connection, upload, pieceOf(offset, bytes, eof));
+      const { offset, content, eof } = piece;
+      const pieces = new FileContentPieces(content, offset, eof ? markOf(upload) : null);
+      const result = await continueUpload(connection, upload, pieces);
       const { state, appliedTo } = result;
       const isWhole = state === 'applied' && eof;
       // It has taken the end, or ended before it: either way its result says why.
-      if (!isWhole && state !== 'closed') return { appliedTo: requireApplied(result, piece), head: null };
+      if (!isWhole && state !== 'closed') return { appliedTo: requireApplied(result, offset), head: null };
       const head = await headOf(connection, upload, new AbortController().signal);
       this.forgetLater(sandbox, upload);
-      return { appliedTo: isWhole ? offset + piece.bytes.byteLength : appliedTo, head };
+      return { appliedTo: isWhole ? offset + pieces.bytes : appliedTo, head };
     });
   }
 
   async giveUp(sandbox: SandboxId, upload: UploadId): Promise<void> {
     await this.visits.during(sandbox, async (connection) => await this.visits.end(connection, upload));
-  }
-
-  private async write(
-    connection: RunnerConnection,
-    upload: UploadId,
-    piece: InputPiece,
-  ): Promise<InputResult> {
-    const { state } = await connection.status(upload);
-    if (state === 'finished') return { state: 'closed', appliedTo: 0, eof: true };
-    if (state !== 'running' && state !== 'starting') throw noSuchUpload();
-    return await feed(connection, upload, piece);
   }
 
   private forgetLater(sandbox: SandboxId, upload: UploadId): void {
@@ -136,25 +142,33 @@ export class FileVisits implements SandboxFiles {
   }
 }
 
+async function continueUpload(
+  connection: RunnerConnection,
+  upload: UploadId,
+  pieces: FileContentPieces,
+): Promise<InputResult> {
+  const { state } = await connection.status(upload);
+  if (state === 'finished') return { state: 'closed', appliedTo: 0, eof: true };
+  if (state !== 'running' && state !== 'starting') throw noSuchUpload();
+  const { bytes } = await pieces.first();
+  return await feed(connection, upload, pieces.from(bytes));
+}
+
 /** One that has ended meanwhile takes nothing more. */
-async function feed(connection: RunnerConnection, runId: string, piece: InputPiece): Promise<InputResult> {
+async function feed(
+  connection: RunnerConnection,
+  runId: string,
+  pieces: AsyncIterable<InputPiece>,
+): Promise<InputResult> {
   try {
-    return await writeAll(connection, runId, piece);
+    return await writePieces(connection, runId, pieces);
   } catch (error) {
     if (isDomainError(error, 'invalid_state')) return { state: 'closed', appliedTo: 0, eof: true };
     throw error;
   }
 }
 
-const pieceOf = (offset: number, bytes: Uint8Array, eof: boolean): InputPiece => ({
-  offset,
-  bytes,
-  eof,
-  writer: null,
-  take: false,
-});
-
-function requireApplied({ state, appliedTo }: InputResult, { offset }: UploadPiece): number {
+function requireApplied({ state, appliedTo }: InputResult, offset: number): number {
   if (state === 'applied') return appliedTo;
   const extra = { appliedTo };
   if (state === 'full') {

@@ -26,7 +26,7 @@ export interface FileHead {
 /** A part of an upload. The content is over with the last one. */
 export interface UploadPiece {
   readonly offset: number;
-  readonly bytes: Uint8Array;
+  readonly content: AsyncIterable<Uint8Array>;
   readonly eof: boolean;
 }
 

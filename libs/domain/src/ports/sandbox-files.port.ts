@@ -6,8 +6,10 @@ import type { SandboxId } from '../ids.js';
  * at once; and what was written is there as a whole or not at all, whoever dies meanwhile.
  */
 export interface SandboxFiles {
-  /** Everything whose content is small. */
-  ask(sandbox: SandboxId, request: FileRequest, content: Uint8Array): Promise<FileHead>;
+  /** What takes no content and answers with none. */
+  ask(sandbox: SandboxId, request: FileRequest): Promise<FileHead>;
+  /** Content of any length, read no faster than it is taken. */
+  write(sandbox: SandboxId, request: FileRequest, content: AsyncIterable<Uint8Array>): Promise<FileHead>;
   /** What comes throws where the content is not the whole. Leaving the loop, or aborting, ends it. */
   read(sandbox: SandboxId, request: FileRequest, signal: AbortSignal): Promise<FileContent>;
   /** Begins an upload under an id that was never used. Sent again it is the same upload. */
