@@ -51,7 +51,7 @@ export const MAY_IMPORT = [
     advice:
       'An Activity works over ports: take the small interface from #domain as an argument and let apps/worker pass the adapter in.',
   },
-  adapter('libs/postgres', ['pg', 'pg-connection-string', 'typeorm']),
+  adapter('libs/postgres', ['pg', 'pg-connection-string', 'typeorm', 'uuid']),
   adapter('libs/docker', ['dockerode', 'docker-modem', 'tar-stream']),
   adapter('libs/s3', ['@aws-sdk/*', '@smithy/*']),
   adapter('libs/stream', []),

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -214,6 +214,11 @@ describe('the files of a sandbox', () => {
       for (const path of ['back/sub/file', 'one']) {
         expect((await readFile(join(local, path))).equals(content)).toBe(true);
       }
+      const again = await berth('cp', `${sandbox}:there`, join(local, 'back', 'sub'));
+      expect(again.exitCode).toBe(0);
+      expect(await readdir(join(local, 'back/sub'))).toEqual(['file', 'there']);
+      const second = await berth('cp', `${sandbox}:there`, join(local, 'back', 'sub'));
+      expect([second.exitCode, second.stderr.toString()]).toEqual([1, expect.stringContaining('already')]);
       const refused = await berth('cp', join(local, 'from'), `${sandbox}:there`);
       expect([refused.exitCode, refused.stderr.toString()]).toEqual([
         1,

@@ -56,6 +56,10 @@ export class MemoryCredentials implements CredentialStore {
     await Promise.resolve();
   }
 
+  async removeUnused(id: OperationId): Promise<void> {
+    await this.removeOfOperation(id);
+  }
+
   async removeLeft(): Promise<number> {
     return await Promise.resolve(0);
   }

@@ -17,6 +17,7 @@ import {
   type SandboxId,
   type StepProgress,
   type TenantId,
+  touchesSandbox,
 } from '#domain';
 import { pageOf } from './memory-page.js';
 
@@ -101,7 +102,9 @@ export class MemoryOperations implements OperationStore {
   }
 
   async liveSandboxes(): Promise<ReadonlySet<SandboxId>> {
-    const live = [...this.rows.values()].filter((row) => !isTerminal(OPERATION_TRANSITIONS, row.state));
+    const live = [...this.rows.values()].filter(
+      (row) => !isTerminal(OPERATION_TRANSITIONS, row.state) && touchesSandbox(row.kind),
+    );
     return await Promise.resolve(new Set(live.map(({ sandboxId }) => sandboxId)));
   }
 

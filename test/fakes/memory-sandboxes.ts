@@ -32,6 +32,7 @@ import {
   type SettingsChange,
   type TakenOver,
   type TenantId,
+  touchesSandbox,
 } from '#domain';
 import { pageOf } from './memory-page.js';
 
@@ -183,7 +184,8 @@ export class MemorySandboxes implements SandboxStore {
     const { unchangedSince, restartDue = null, ...others } = seen;
     const changes = { ...others, restartDue };
     const row = await this.get(id);
-    const isHeld = this.liveOf(row) !== undefined || row.observedState === seen.observedState;
+    const live = this.liveOf(row);
+    const isHeld = (live && touchesSandbox(live.kind)) || row.observedState === seen.observedState;
     if (isHeld || (unchangedSince !== undefined && unchangedSince !== row.updatedAt)) return false;
     this.change(id, changes);
     return true;
@@ -209,11 +211,12 @@ export class MemorySandboxes implements SandboxStore {
 
   async recordHealth(
     id: SandboxId,
-    { generation, ...seen }: Parameters<SandboxStore['recordHealth']>[1],
+    { generation, settingsVersion, ...seen }: Parameters<SandboxStore['recordHealth']>[1],
     holder: OperationId | null,
   ): Promise<boolean> {
     const row = await this.get(id);
-    if (row.generation !== generation || (this.liveOf(row)?.id ?? null) !== holder) return false;
+    if (row.generation !== generation || row.settingsVersion !== settingsVersion) return false;
+    if ((this.liveOf(row)?.id ?? null) !== holder) return false;
     this.change(id, seen);
     return true;
   }

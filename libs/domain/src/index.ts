@@ -91,10 +91,12 @@ export type { PlannedStep, StepName, Undo } from './operation.plan.js';
 export {
   decideNeed,
   decideRequest,
+  decideUnasked,
   desiredAfter,
   desiredAfterGivingUp,
   optionsFor,
   settledOptions,
+  TOUCHING_KINDS,
   touchesSandbox,
 } from './operation.request.js';
 export type { AskedOperation, RequestDecision } from './operation.request.js';

@@ -1,5 +1,5 @@
 import type { Operation, OperationOptions } from './operation.js';
-import { isGitKind, type OperationKind } from './operation.states.js';
+import { isGitKind, OPERATION_KINDS, type OperationKind } from './operation.states.js';
 import { needsStart, type Sandbox } from './sandbox.js';
 import { SANDBOX_ACTIONS, type SandboxDesiredState, type SandboxObservedState } from './sandbox.states.js';
 
@@ -72,6 +72,9 @@ export function touchesSandbox(kind: OperationKind): boolean {
   return MANNERS[kind].leaves !== 'untouched';
 }
 
+/** While a run of one of these is live, it alone says what the sandbox is. */
+export const TOUCHING_KINDS: readonly OperationKind[] = OPERATION_KINDS.filter(touchesSandbox);
+
 /** What is kept of a request: what it says, and what it leaves to the sandbox. */
 export function settledOptions(sandbox: Sandbox, { kind, options }: AskedOperation): OperationOptions {
   const { image, tier, workspaceId, desiredState } = sandbox;
@@ -130,6 +133,15 @@ export function decideNeed(
       if (!isDown) return 'nothing';
       return mayTakeOver(live, 'start') ? 'take_over' : 'in_progress';
   }
+}
+
+/** For what nobody asks for: it waits for whatever is live, but a sandbox that is down is brought up over a git run that has stuck. */
+export function decideUnasked(
+  live: Holder | undefined,
+  kind: OperationKind,
+): Extract<RequestDecision, 'create' | 'take_over' | 'nothing'> {
+  if (live === undefined) return 'create';
+  return kind === 'start' && mayTakeOver(live, kind) ? 'take_over' : 'nothing';
 }
 
 /** A parked git operation holds nothing of the container, so whatever brings that up, down or away comes before it. */

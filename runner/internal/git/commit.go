@@ -1,14 +1,14 @@
 package git
 
 import (
+	"regexp"
 	"strings"
 )
 
-const (
-	trailer = "Berth-Operation"
-	// searchedMax is how far back a repeated commit looks for itself.
-	searchedMax = "1000"
-)
+const trailer = "Berth-Operation: "
+
+// trailerLine is what each line of a message's last paragraph looks like where that is one of trailers.
+var trailerLine = regexp.MustCompile(`^[A-Za-z0-9-]+: `)
 
 // commit records what has changed, once for each mark.
 func commit(r *repository, request *Request) (Result, error) {
@@ -21,16 +21,17 @@ func commit(r *repository, request *Request) (Result, error) {
 		return Result{}, err
 	}
 	arguments := []string{
-		"commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message",
-		"--trailer", trailer + ": " + request.Mark, "--file=-",
+		"commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-",
 	}
 	if author := request.Author; author != nil {
-		r.overrides = append(r.overrides, "user.name", author.Name, "user.email", author.Email)
+		for _, role := range []string{"user", "author", "committer"} {
+			r.overrides = append(r.overrides, role+".name", author.Name, role+".email", author.Email)
+		}
 	}
 	if len(request.Paths) > 0 {
 		arguments = append(append(arguments, "--only", "--"), request.Paths...)
 	}
-	if _, err := r.runWith(strings.NewReader(request.Message), arguments...); err != nil {
+	if _, err := r.runWith(strings.NewReader(withMark(request.Message, request.Mark)), arguments...); err != nil {
 		return r.notCommitted(err)
 	}
 	head, branch := r.head()
@@ -70,22 +71,30 @@ func (r *repository) notCommitted(err error) (Result, error) {
 	return Result{}, because(Failed, err)
 }
 
+// withMark is the message with our trailer in its last paragraph. It is not git that adds it: a repository's configuration
+// can make git's trailers run programs, change their value, or leave them out.
+func withMark(message, mark string) string {
+	lines := strings.Split(strings.TrimRight(message, " \t\r\n"), "\n")
+	last := len(lines) - 1
+	for last >= 0 && trailerLine.MatchString(lines[last]) {
+		last--
+	}
+	// A subject alone is no paragraph of trailers, whatever it looks like.
+	hasTrailers := last > 0 && last < len(lines)-1 && strings.TrimSpace(lines[last]) == ""
+	if !hasTrailers {
+		lines = append(lines, "")
+	}
+	return strings.Join(append(lines, trailer+mark), "\n") + "\n"
+}
+
 // marked is the commit that an earlier attempt has made; empty where it has made none.
 func (r *repository) marked(mark string) (string, error) {
-	found, err := r.run("log", "--max-count="+searchedMax, "--format=%H %(trailers:key="+trailer+",valueonly,separator=%x2C)", "HEAD", "--")
+	found, err := r.run("rev-list", "--max-count=1", "--fixed-strings", "--grep="+trailer+mark, "HEAD", "--")
 	if code(err) != 0 {
 		// A branch without a commit has none of ours.
 		return "", nil
 	}
-	if err != nil {
-		return "", err
-	}
-	for _, line := range strings.Split(found, "\n") {
-		if commit, marks, _ := strings.Cut(line, " "); strings.Contains(","+marks+",", ","+mark+",") {
-			return commit, nil
-		}
-	}
-	return "", nil
+	return strings.TrimSpace(found), err
 }
 
 func committed(r *repository, head string, err error) (Result, error) {

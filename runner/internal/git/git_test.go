@@ -3,6 +3,7 @@ package git
 import (
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -220,6 +221,9 @@ func TestRunsNothingThatARepositoryNames(t *testing.T) {
 		{"commit.gpgSign", "true"}, {"http.proxy", "http://127.0.0.1:1"}, {"http.sslVerify", "false"},
 		{"http.extraHeader", "X: y"}, {"url.ext::" + script + " .insteadOf", "http://127.0.0.1"}, {"core.gitProxy", script},
 		{"include.path", included}, {"core.hooksPath", hooks}, {"core.alternateRefsCommand", script},
+		{"trailer.x.command", script}, {"trailer.x.ifmissing", "add"}, {"trailer.berth-operation.ifmissing", "doNothing"},
+		{"trailer.Berth-Operation.cmd", script}, {"trailer.separators", "#"}, {"grep.patternType", "perl"},
+		{"author.name", "Nobody"}, {"committer.email", "nobody@elsewhere.test"},
 	} {
 		r.git(path, "config", "--add", setting[0], setting[1])
 	}
@@ -230,14 +234,29 @@ func TestRunsNothingThatARepositoryNames(t *testing.T) {
 		result, _ := ask(t, Request{Action: action, Path: path, Limit: 5})
 		expect(t, result, Seen)
 	}
-	result, _ := ask(t, commitIn(path))
+	request := commitIn(path)
+	request.Author = &Author{"Ada", "ada@example.test"}
+	result, _ := ask(t, request)
 	expect(t, result, Committed)
-	// The rewriting leads to a protocol that is off, so there is no push; and no secret was with git in any case.
-	result, _ = ask(t, r.pushIn(path))
-	expect(t, result, Failed)
-	r.git(path, "config", "--unset", "url.ext::"+script+" .insteadOf")
+	if by := r.git(path, "log", "-1", "--format=%an %ae %cn %ce"); by != "Ada ada@example.test Ada ada@example.test" {
+		t.Fatalf("committed by %q", by)
+	}
+	again := request
+	again.Repeated = true
+	repeated, _ := ask(t, again)
+	if expect(t, repeated, Committed); repeated.Commit != result.Commit {
+		t.Fatalf("committed twice: %s and %s", result.Commit, repeated.Commit)
+	}
+	asked := make(chan string, 100)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) { asked <- request.URL.Path }))
+	defer elsewhere.Close()
+	r.git(path, "config", "--add", "url."+elsewhere.URL+"/.insteadOf", "http://127.0.0.1")
+	r.git(path, "config", "--add", "url."+elsewhere.URL+"/.pushInsteadOf", "http://")
 	result, _ = ask(t, r.pushIn(path))
 	expect(t, result, Pushed)
+	if len(asked) > 0 {
+		t.Fatalf("the repository led git to %s", <-asked)
+	}
 	if text, err := os.ReadFile(ran); err == nil {
 		t.Fatalf("these were run:\n%s", text)
 	}

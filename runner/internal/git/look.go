@@ -200,10 +200,22 @@ func createBranch(r *repository, request *Request) (Result, error) {
 	if from == "" {
 		from = "HEAD"
 	}
-	if _, err := r.run("branch", "--no-track", "--end-of-options", request.Branch, from); err != nil {
+	if _, err := r.run("branch", "--no-track", "--end-of-options", request.Branch, from); err != nil && !r.areSame("refs/heads/"+request.Branch, from) {
 		return Result{}, because(Invalid, err)
 	}
 	return Result{Outcome: Seen, Branch: request.Branch}, nil
+}
+
+func (r *repository) areSame(one, other string) bool {
+	commits := [2]string{}
+	for at, name := range []string{one, other} {
+		text, err := r.run("rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+		if err != nil {
+			return false
+		}
+		commits[at] = strings.TrimSpace(text)
+	}
+	return commits[0] == commits[1]
 }
 
 func switchBranch(r *repository, request *Request) (Result, error) {

@@ -19,6 +19,9 @@ func push(r *repository, request *Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := r.requireIn(local, request.Contains); err != nil {
+		return Result{}, err
+	}
 	address, err := r.originAddress()
 	if err != nil {
 		return Result{}, err
@@ -105,6 +108,18 @@ func (r *repository) branchToPush(asked string) (branch, commit string, err erro
 		return "", "", stopped(Invalid, "There is no branch "+asked+" in the sandbox.")
 	}
 	return asked, strings.TrimSpace(text), nil
+}
+
+// requireIn refuses a branch that has not the commit which is to be pushed.
+func (r *repository) requireIn(tip, commit string) error {
+	if commit == "" || commit == tip {
+		return nil
+	}
+	_, err := r.run("merge-base", "--is-ancestor", "--end-of-options", commit, tip)
+	if code(err) != 0 {
+		return stopped(Invalid, "The branch does not have the commit "+commit+", which is to be pushed: name one that does.")
+	}
+	return err
 }
 
 func (r *repository) originAddress() (string, error) {

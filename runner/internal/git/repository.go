@@ -30,7 +30,8 @@ var settings = []string{
 	"gc.auto=0", "maintenance.auto=false", "transfer.bundleURI=false",
 	"submodule.recurse=false", "fetch.recurseSubmodules=false", "push.recurseSubmodules=no",
 	"push.gpgSign=false", "push.followTags=false", "commit.gpgSign=false", "tag.gpgSign=false", "log.showSignature=false",
-	"user.useConfigOnly=true", "color.ui=false", "init.templateDir=", "commit.template=", "merge.verifySignatures=false",
+	"user.useConfigOnly=true", "color.ui=false", "init.templateDir=", "commit.template=",
+	"i18n.commitEncoding=UTF-8", "i18n.logOutputEncoding=UTF-8", "merge.verifySignatures=false",
 }
 
 // repository is one working tree, and how git is run in it.
@@ -164,16 +165,22 @@ func (r *repository) runOnce(input io.Reader, heard func(string), arguments ...s
 
 // environment is all that git gets: nothing of the user's own configuration, and nobody to ask.
 func (r *repository) environment() []string {
+	overrides := r.overrides
+	for address := range r.relayed {
+		// The longest rule is the one that holds, so none of the repository's leads git past the relay.
+		overrides = append(overrides[:len(overrides):len(overrides)],
+			"url."+address+".insteadOf", address, "url."+address+".pushInsteadOf", address)
+	}
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + nowhere, "XDG_CONFIG_HOME=" + nowhere,
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=false",
 		"GIT_ALLOW_PROTOCOL=http", "GIT_LITERAL_PATHSPECS=1", "GIT_OPTIONAL_LOCKS=0", "GIT_PAGER=cat",
 		"GIT_CEILING_DIRECTORIES=" + filepath.Dir(r.path), "NO_PROXY=*", "no_proxy=*",
-		fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(r.overrides)/2),
+		fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(overrides)/2),
 	}
-	for at := 0; at < len(r.overrides); at += 2 {
-		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", at/2, r.overrides[at]),
-			fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", at/2, r.overrides[at+1]))
+	for at := 0; at < len(overrides); at += 2 {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", at/2, overrides[at]),
+			fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", at/2, overrides[at+1]))
 	}
 	return env
 }

@@ -30,11 +30,13 @@ type Request struct {
 	Force       bool     `json:"force"`
 	ExpectedOld string   `json:"expectedOld"`
 	SetUpstream bool     `json:"setUpstream"`
-	From        string   `json:"from"`
-	To          string   `json:"to"`
-	Staged      bool     `json:"staged"`
-	Limit       int      `json:"limit"`
-	Skip        int      `json:"skip"`
+	// Contains is a commit that the pushed branch must have; empty for any.
+	Contains string `json:"contains"`
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Staged   bool   `json:"staged"`
+	Limit    int    `json:"limit"`
+	Skip     int    `json:"skip"`
 	// Of a pull request; its text is the message.
 	Title string `json:"title"`
 	Base  string `json:"base"`

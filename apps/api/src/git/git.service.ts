@@ -55,10 +55,10 @@ export class GitService {
       const asked = { kind, options: { git } };
       const { operation } = await this.operations.requestOn(call, found, asked, { wait, id });
       if (operation === null) throw new TypeError(`A ${kind} is never so already.`);
-      if (kept?.created === true && operation.id !== id) await this.credentials.removeOfOperation(id);
+      if (kept?.created === true && operation.id !== id) await this.credentials.removeUnused(id);
       return operation;
     } catch (error) {
-      if (kept?.created === true) await this.credentials.removeOfOperation(id);
+      if (kept?.created === true) await this.credentials.removeUnused(id);
       throw error;
     }
   }

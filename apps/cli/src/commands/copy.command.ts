@@ -18,7 +18,7 @@ Examples:
   berth cp data.csv SANDBOX:input/data.csv
   berth cp SANDBOX:report.html .
   berth cp ./project SANDBOX:project      a folder, as a whole: it must not be there yet
-  berth cp SANDBOX:project ./copy
+  berth cp SANDBOX:project ./copy         the same: nothing is put into a folder that is there
 
 SANDBOX is the id of a sandbox that runs. Paths in it are relative to its workspace.`;
 
@@ -64,20 +64,35 @@ async function copyIn(api: ApiClient, from: string, { sandbox, path }: Remote): 
 async function copyOut(api: ApiClient, { sandbox, path }: Remote, to: string): Promise<void> {
   const files = `/v1/sandboxes/${sandbox}/files`;
   const query = `?path=${encodeURIComponent(path)}`;
-  if (await isRemoteFolder(api, files, query)) {
-    await mkdir(to, { recursive: true });
-    await unpack(await download(api, `${files}/archive${query}`), to);
-    return;
-  }
   const isFolder = (await localStat(to))?.isDirectory() === true;
   const target = resolve(isFolder ? join(to, basename(path)) : to);
   const aside = join(dirname(target), `.${basename(target)}.berth-${process.pid}`);
+  if (await isRemoteFolder(api, files, query)) {
+    await unpackAs(target, aside, await download(api, `${files}/archive${query}`));
+    return;
+  }
   try {
     const content = Readable.fromWeb(await download(api, `${files}${query}`));
     await pipeline(content, createWriteStream(aside, { flags: 'wx' }));
     await rename(aside, target);
   } finally {
     await rm(aside, { force: true });
+  }
+}
+
+/**
+ * Into a folder of its own that is then put in its place: a stream from a sandbox must not meet links that an earlier one
+ * has made, through which it would leave the folder.
+ */
+async function unpackAs(target: string, aside: string, content: ReadableStream<Uint8Array>): Promise<void> {
+  if (await localStat(target))
+    throw new CliError(`There is something at ${target} already: name another place.`);
+  await mkdir(aside);
+  try {
+    await unpack(content, aside);
+    await rename(aside, target);
+  } finally {
+    await rm(aside, { recursive: true, force: true });
   }
 }
 

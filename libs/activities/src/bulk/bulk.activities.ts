@@ -36,7 +36,7 @@ async function advance(ports: BulkPorts, input: AdvanceBulkInput): Promise<BulkP
   await bulks.settle(bulkId);
   await applyControls(ports, input);
   await applyOwnControl(ports, await bulks.attend(bulkId));
-  const waitMs = input.begins ? await beginNext(bulks, bulkId) : null;
+  const waitMs = input.begins ? await beginNext(ports, bulkId) : null;
   const running = await bulks.running(bulkId);
   const bulk = await bulks.finish(bulkId);
   wake.wake(`bulk:${bulkId}`);
@@ -62,12 +62,15 @@ async function applyOwnControl({ bulks, log }: BulkPorts, bulk: Bulk): Promise<v
 }
 
 /** Until its limits are reached, or for as long as one Activity should take. */
-async function beginNext(bulks: BulkRunStore, id: BulkId): Promise<number | null> {
+async function beginNext(ports: BulkPorts, id: BulkId): Promise<number | null> {
+  const { bulks } = ports;
   for (let begun = 0; begun < limits.BULK_STEP_ITEMS_MAX;) {
     const next = await bulks.begin(id);
     if (next.waitMs > 0) return next.waitMs;
     if (next.begun === 0) return null;
     begun += next.begun;
+    // Some may have failed at once, which takes no room: the budget is what ends that.
+    await applyOwnControl(ports, await bulks.attend(id));
   }
   return 0;
 }

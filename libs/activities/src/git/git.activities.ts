@@ -13,6 +13,7 @@ import {
   type GitProgress,
   type Log,
   type Operation,
+  type OperationOutcome,
   type OperationStore,
   type RunnerConnection,
   type Sandbox,
@@ -54,9 +55,10 @@ export function createGitActivities(ports: GitActivityPorts): GitActivities {
       })),
 
     pushBranch: (input) =>
-      step('push_branch', input, ({ branch, setUpstream, force, expectedOld }) => ({
+      step('push_branch', input, ({ branch, setUpstream, force, expectedOld }, committed) => ({
         action: 'push',
-        branch,
+        branch: branch ?? committed?.branch,
+        contains: committed?.commit,
         setUpstream,
         force: force === 'with-lease',
         expectedOld,
@@ -82,7 +84,8 @@ export function createGitActivities(ports: GitActivityPorts): GitActivities {
   });
 }
 
-type RequestOf = (git: GitOptions) => Omit<GitRequest, 'path'>;
+/** `committed` is what an earlier step of the same run has brought about. */
+type RequestOf = (git: GitOptions, committed: OperationOutcome | null) => Omit<GitRequest, 'path'>;
 
 function gitStepsOver(ports: GitActivityPorts) {
   const { operations, engine } = ports;
@@ -114,7 +117,10 @@ async function takeStep(
 ): Promise<void> {
   const { git } = operation.options;
   if (git === undefined) throw new TypeError(`Operation ${operation.id} does not say what to do.`);
-  const request = { ...requestOf(git), path: git.path } as GitRequest;
+  const request = {
+    ...requestOf(git, operation.kind === 'git_commit_and_push' ? operation.result : null),
+    path: git.path,
+  } as GitRequest;
   const { cancellationSignal } = Context.current();
   const result = await runs.take(request, cancellationSignal, progressOf(ports, operation, name));
   await ports.operations.recordResult(operation.id, gitOutcomeOf(operation.result, result));

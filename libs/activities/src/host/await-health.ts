@@ -7,7 +7,7 @@ import type { HostActivityPorts } from './host.activities.js';
 export async function awaitHealth(
   { sandboxes, engine, wake }: Pick<HostActivityPorts, 'sandboxes' | 'engine' | 'wake'>,
   operationId: OperationId,
-  { id, generation, healthCheck }: Sandbox,
+  { id, generation, settingsVersion, healthCheck }: Sandbox,
 ): Promise<void> {
   if (healthCheck === null) return;
   const giveUpAt = performance.now() + healthCheck.startSeconds * 1_000;
@@ -16,7 +16,8 @@ export async function awaitHealth(
     const outcome = await engine.check({ sandboxId: id, generation }, healthCheck);
     if (outcome.ok) {
       const health = healthAfter(NO_HEALTH, outcome, healthCheck.failuresMax, new Date().toISOString());
-      await sandboxes.recordHealth(id, { generation, health, restartDue: null }, operationId);
+      const seen = { generation, settingsVersion, health, restartDue: null };
+      await sandboxes.recordHealth(id, seen, operationId);
       wake.wake(`sandbox:${id}`);
       return;
     }

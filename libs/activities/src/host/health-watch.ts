@@ -63,7 +63,7 @@ export class HealthWatch {
   }
 
   private async ask(sandbox: Sandbox): Promise<void> {
-    const { id, generation, healthCheck, health } = sandbox;
+    const { id, generation, settingsVersion, healthCheck, health } = sandbox;
     if (healthCheck === null) return;
     const { sandboxes, engine, wake, log } = this.ports;
     try {
@@ -75,7 +75,8 @@ export class HealthWatch {
       const restartDue = turned
         ? planRestart(sandbox, 'unhealthy', now.getTime())
         : dueStill(sandbox, after.status);
-      if (!(await sandboxes.recordHealth(id, { generation, health: after, restartDue }, null))) return;
+      const seen = { generation, settingsVersion, health: after, restartDue };
+      if (!(await sandboxes.recordHealth(id, seen, null))) return;
       if (after.status !== health.status)
         log.info(
           { sandboxId: id, from: health.status, to: after.status },

@@ -16,6 +16,8 @@ describe('what came of git', () => {
       number: null,
       url: null,
     });
+    const half = result({ message: `${'x'.repeat(limits.GIT_TEXT_LENGTH_MAX - 1)}\u{1f680}` })?.message;
+    expect(half?.isWellFormed()).toBe(true);
     for (const none of [undefined, null, 'x', [], {}, { outcome: 'constructor' }, { outcome: 7 }]) {
       expect(gitResultOf(none)).toBeUndefined();
     }

@@ -101,6 +101,5 @@ export function gitOutcomeOf(before: OperationOutcome | null, result: GitResult)
 
 function textOf(value: unknown): string | null {
   if (typeof value !== 'string' || value === '') return null;
-  // A null character cannot be stored.
-  return value.slice(0, limits.GIT_TEXT_LENGTH_MAX).replaceAll('\u0000', '');
+  return value.slice(0, limits.GIT_TEXT_LENGTH_MAX).replaceAll('\u0000', '').toWellFormed();
 }

@@ -21,6 +21,8 @@ export interface CredentialStore {
     id: CredentialId,
   ): Promise<(Credential & { readonly secret: string }) | undefined>;
   removeOfOperation(id: OperationId): Promise<void>;
+  /** The same, unless the operation came to be and has not ended: then it needs it. */
+  removeUnused(id: OperationId): Promise<void>;
   /** Removes those of operations that have ended or never were. Returns how many. */
   removeLeft(olderThanMs: number, limit: number): Promise<number>;
 }

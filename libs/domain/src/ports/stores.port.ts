@@ -165,12 +165,12 @@ export interface SandboxStore {
   /** Running sandboxes of a host whose check is due, with nothing under way. Each is due again after its interval. */
   takeDueChecks(hostId: HostId, limit: number): Promise<Sandbox[]>;
   /**
-   * Writes what a check has shown. Fenced by the generation and by its holder: an operation that waits for it, or nobody.
+   * Writes what a check has shown. Fenced by the generation, by the settings that it was made with, and by its holder: an operation that waits for it, or nobody.
    * False when that does not hold any more.
    */
   recordHealth(
     id: SandboxId,
-    seen: { generation: number; health: Health; restartDue: DueRestart | null },
+    seen: { generation: number; settingsVersion: number; health: Health; restartDue: DueRestart | null },
     holder: OperationId | null,
   ): Promise<boolean>;
   /**
@@ -223,7 +223,7 @@ export interface OperationStore {
   noteProgress(id: OperationId, step: string, progress: StepProgress): Promise<void>;
   /** Changes what a git operation does from now on. False when it has ended. */
   correctGit(id: OperationId, correction: Pick<Correction, 'credentialId' | 'branch'>): Promise<boolean>;
-  /** The sandboxes of a host that an operation holds. */
+  /** The sandboxes of a host that an operation holds which changes what they are. */
   liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>>;
 }
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
 import {
   DomainError,
   endOfBulk,
@@ -33,6 +33,7 @@ import {
   type ExecRow,
   type OperationRow,
   type SandboxRow,
+  jsonOf,
 } from './rows.js';
 
 /** What the run of a bulk operation does to its rows. */
@@ -120,7 +121,7 @@ async function begin(sql: SqlRunner, queues: QueueLimits, bulk: Bulk, item: Pend
       begun.state,
       begun.operationId ?? null,
       begun.execId ?? null,
-      begun.failure ? JSON.stringify(begun.failure) : null,
+      begun.failure ? jsonOf(begun.failure) : null,
     ],
   );
 }
@@ -153,7 +154,7 @@ async function beginOperation(
   { action, options }: Extract<BulkWork, { options: unknown }>,
   sandbox: Sandbox,
 ): Promise<Begun> {
-  const id = operationId(randomUUID());
+  const id = operationId(uuidv7());
   const asked = { id, kind: action, options, requestHash: bulk.requestHash, parks: false };
   const { operation } = await requestInTransaction(sql, sandbox, asked);
   if (operation === null) return { state: 'succeeded' };
@@ -177,10 +178,10 @@ async function beginExec(
       `The sandbox does not run: its state is ${sandbox.observedState}.`,
     );
   }
-  const start = { id: operationId(randomUUID()), requestHash: bulk.requestHash };
-  const { created } = await ensureNeeded(sql, sandbox, start);
+  const start = { id: operationId(uuidv7()), requestHash: bulk.requestHash };
+  const { created } = await ensureNeeded(sql, sandbox, start, false);
   const exec = {
-    id: execId(randomUUID()),
+    id: execId(uuidv7()),
     tenantId: sandbox.tenantId,
     ownerId: sandbox.ownerId,
     sandboxId: sandbox.id,

@@ -36,7 +36,7 @@ import {
 import type { QueueLimits } from './exec-queue.js';
 import { keyReused } from './operation-requests.js';
 import { Conditions, cursorAt, decodeNumberCursor, encodeNumberCursor, pageOf } from './page.js';
-import { SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
+import { SANDBOX_COLUMNS, sandboxFrom, type SandboxRow, jsonOf } from './rows.js';
 
 /** The step that the operation of an item is at, or the state of its exec. */
 const PHASE = `coalesce((SELECT e.state FROM execs e WHERE e.id = i.exec_id),
@@ -58,8 +58,8 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
         [
           bulk.id,
           bulk.tenantId,
-          JSON.stringify(bulk.work),
-          selection.kind === 'selector' ? JSON.stringify(selection.selector) : null,
+          jsonOf(bulk.work),
+          selection.kind === 'selector' ? jsonOf(selection.selector) : null,
           bulk.concurrencyMax,
           bulk.delayMs,
           bulk.failureBudget,
@@ -149,9 +149,9 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
           id,
           state,
           pauseNo,
-          pause && JSON.stringify(pause),
+          pause && jsonOf(pause),
           asked.control === 'retry_failed' ? 1 : 0,
-          asked.control === 'cancel' && asked.reason ? JSON.stringify(asked.reason) : null,
+          asked.control === 'cancel' && asked.reason ? jsonOf(asked.reason) : null,
         ],
       );
       return { bulk: await lockedBulk(sql, id), decision };
@@ -163,7 +163,7 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
       const ended = await sql(
         `UPDATE bulk_operations SET state = 'canceled', failure = $2, attention_since = NULL, finished_at = now()
          WHERE id = $1 AND state = 'pending' RETURNING id`,
-        [id, JSON.stringify(failure)],
+        [id, jsonOf(failure)],
       );
       if (ended.length > 0) await cancelPending(sql, id);
       return ended.length > 0;

@@ -115,6 +115,14 @@ export class PostgresCredentialStore implements CredentialStore {
     await this.database.query(`DELETE FROM credentials WHERE operation_id = $1`, [id]);
   }
 
+  async removeUnused(id: OperationId): Promise<void> {
+    await this.database.query(
+      `DELETE FROM credentials c WHERE c.operation_id = $1
+         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.id = c.operation_id AND o.state IN ${LIVE})`,
+      [id],
+    );
+  }
+
   async removeLeft(olderThanMs: number, limit: number): Promise<number> {
     const rows = await this.database.query(
       `DELETE FROM credentials WHERE id IN (

@@ -10,7 +10,7 @@ import {
   type TierName,
 } from '#domain';
 import type { SqlRunner } from '../database.js';
-import { EXEC_COLUMNS, execFrom, type ExecRow } from './rows.js';
+import { EXEC_COLUMNS, execFrom, type ExecRow, jsonOf } from './rows.js';
 
 /**
  * With fewer than this many places left in a queue, execs are added one after the other under the lock of their sandbox.
@@ -39,7 +39,7 @@ export async function insertQueued(
       exec.id,
       exec.tenantId,
       exec.sandboxId,
-      JSON.stringify(exec.request),
+      jsonOf(exec.request),
       exec.requestHash,
       JSON.stringify(queues),
       headroom,

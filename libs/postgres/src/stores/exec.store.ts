@@ -32,7 +32,15 @@ import {
   type QueueLimits,
 } from './exec-queue.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
-import { CHUNK_COLUMNS, chunkFrom, EXEC_COLUMNS, execFrom, type ChunkRow, type ExecRow } from './rows.js';
+import {
+  CHUNK_COLUMNS,
+  chunkFrom,
+  EXEC_COLUMNS,
+  execFrom,
+  type ChunkRow,
+  type ExecRow,
+  json,
+} from './rows.js';
 import { searchCondition, tsqueryOf } from './search.sql.js';
 
 export class PostgresExecStore implements ExecStore, OutputSource {
@@ -290,5 +298,3 @@ export class PostgresExecStore implements ExecStore, OutputSource {
     return rows.map(chunkFrom);
   }
 }
-
-const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));

@@ -1,6 +1,7 @@
 import {
   decideNeed,
   decideRequest,
+  decideUnasked,
   desiredAfter,
   optionsFor,
   desiredAfterGivingUp,
@@ -23,6 +24,7 @@ import {
   SANDBOX_COLUMNS,
   type OperationRow,
   type SandboxRow,
+  jsonOf,
 } from './rows.js';
 import { requireReadySnapshot } from './snapshot-use.js';
 
@@ -34,9 +36,10 @@ export async function ensureNeeded(
   sql: SqlRunner,
   sandbox: Sandbox,
   start: Pick<NewOperation, 'id' | 'requestHash'>,
+  parks = true,
 ): Promise<RequestedOperation> {
   const live = await liveOf(sql, sandbox);
-  const asked = { ...start, kind: 'start', options: {}, parks: true } as const;
+  const asked = { ...start, kind: 'start', options: {}, parks } as const;
   return await carryOut(sql, sandbox, live, asked, decideNeed(sandbox, live));
 }
 
@@ -113,14 +116,16 @@ async function carryOut(
   }
 }
 
-/** For an operation that nobody asks for: a new one, on a sandbox that none holds. */
+/** For an operation that nobody asks for; undefined where another comes first. */
 export async function createUnasked(
   sql: SqlRunner,
   sandbox: Sandbox,
   asked: OperationRequest,
 ): Promise<Operation | undefined> {
-  if ((await liveOf(sql, sandbox)) !== undefined) return undefined;
-  return (await create(sql, sandbox, asked, null)).operation ?? undefined;
+  const live = await liveOf(sql, sandbox);
+  const decision = decideUnasked(live, asked.kind);
+  if (decision === 'nothing') return undefined;
+  return (await carryOut(sql, sandbox, live, asked, decision)).operation ?? undefined;
 }
 
 async function create(
@@ -145,9 +150,9 @@ async function create(
       hostId,
       asked.kind,
       asked.requestHash,
-      JSON.stringify(optionsFor(sandbox, asked)),
+      jsonOf(optionsFor(sandbox, asked)),
       asked.parks,
-      tookOver && JSON.stringify(tookOver),
+      tookOver && jsonOf(tookOver),
     ],
   );
   // Not created: the same request was answered before by this operation, which has ended since.
@@ -179,7 +184,7 @@ async function takeOver(
   const canceled = await sql(
     `UPDATE operations SET state = 'canceled', failure = $2, park = NULL, finished_at = now()
      WHERE id = $1 AND state = 'parked' AND park->>'parkNo' = $3 RETURNING id`,
-    [live?.id, JSON.stringify(failure), String(live?.park?.parkNo)],
+    [live?.id, jsonOf(failure), String(live?.park?.parkNo)],
   );
   if (!live?.park || canceled.length === 0) throw inProgress(live);
   return { operationId: live.id, step: live.park.step, parkNo: live.park.parkNo };
@@ -198,7 +203,7 @@ export async function withdrawInTransaction(
   const ended = await sql(
     `UPDATE operations SET state = 'failed', failure = $2, finished_at = now()
      WHERE id = $1 AND state = 'pending' RETURNING id`,
-    [id, JSON.stringify(failure)],
+    [id, jsonOf(failure)],
   );
   if (!row || ended.length === 0) return false;
   await sql(`UPDATE sandboxes SET desired_state = $2, updated_at = now() WHERE id = $1`, [

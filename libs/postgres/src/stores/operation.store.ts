@@ -20,10 +20,11 @@ import {
   type StepProgress,
   type StepRecord,
   type TenantId,
+  TOUCHING_KINDS,
 } from '#domain';
 import type { Database } from '../database.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
-import { OPERATION_COLUMNS, operationFrom, type OperationRow } from './rows.js';
+import { OPERATION_COLUMNS, operationFrom, type OperationRow, jsonOf, json } from './rows.js';
 
 export class PostgresOperationStore implements OperationStore {
   constructor(private readonly database: Database) {}
@@ -115,7 +116,7 @@ export class PostgresOperationStore implements OperationStore {
            state = CASE WHEN o.state = 'pending' THEN 'running' ELSE o.state END,
            started_at = coalesce(o.started_at, now())
          WHERE o.id = $1 RETURNING ${OPERATION_COLUMNS}`,
-        [id, JSON.stringify(change(row.steps))],
+        [id, jsonOf(change(row.steps))],
       );
       return operationFrom(changed ?? row);
     });
@@ -124,7 +125,7 @@ export class PostgresOperationStore implements OperationStore {
   async recordResult(id: OperationId, result: OperationOutcome): Promise<boolean> {
     const rows = await this.database.query(
       `UPDATE operations SET result = $2 WHERE id = $1 AND state IN ('pending', 'running', 'parked') RETURNING id`,
-      [id, JSON.stringify(result)],
+      [id, jsonOf(result)],
     );
     return rows.length > 0;
   }
@@ -140,15 +141,16 @@ export class PostgresOperationStore implements OperationStore {
     const rows = await this.database.query(
       `UPDATE operations SET options = jsonb_set(options, '{git}', (options->'git') || $2::jsonb)
        WHERE id = $1 AND state IN ('pending', 'running', 'parked') AND options ? 'git' RETURNING id`,
-      [id, JSON.stringify(correction)],
+      [id, jsonOf(correction)],
     );
     return rows.length > 0;
   }
 
   async liveSandboxes(hostId: HostId): Promise<ReadonlySet<SandboxId>> {
     const rows = await this.database.query<{ id: string }>(
-      `SELECT sandbox_id AS id FROM operations WHERE host_id = $1 AND state IN ('pending', 'running', 'parked')`,
-      [hostId],
+      `SELECT sandbox_id AS id FROM operations
+       WHERE host_id = $1 AND state IN ('pending', 'running', 'parked') AND kind = ANY($2)`,
+      [hostId, TOUCHING_KINDS],
     );
     return new Set(rows.map(({ id }) => sandboxId(id)));
   }
@@ -160,5 +162,3 @@ export class PostgresOperationStore implements OperationStore {
     );
   }
 }
-
-const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));

@@ -168,4 +168,10 @@ export function isoOrNull(time: Date | null): string | null {
   return time === null ? null : time.toISOString();
 }
 
-export const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
+/** JSON that jsonb takes: it refuses a null character and half of a surrogate pair, which text of a sandbox may hold. */
+export const jsonOf = (value: unknown): string => JSON.stringify(value, storable);
+
+export const json = (value: unknown): string | null => (value === null ? null : jsonOf(value));
+
+const storable = (_name: string, value: unknown): unknown =>
+  typeof value === 'string' ? value.replaceAll('\u0000', '').toWellFormed() : value;

@@ -62,7 +62,7 @@ export async function recordHealth(
 ): Promise<boolean> {
   const rows = await sql(
     `UPDATE sandboxes s SET health = $3, restart_due_at = $4, restart_cause = $5, updated_at = now()
-     WHERE s.id = $1 AND s.generation = $2 AND s.observed_state IN ('running', 'starting')
+     WHERE s.id = $1 AND s.generation = $2 AND s.settings_version = $7 AND s.observed_state IN ('running', 'starting')
        AND (SELECT o.id FROM operations o WHERE o.sandbox_id = s.id AND o.state IN ${LIVE})
          IS NOT DISTINCT FROM $6::uuid
      RETURNING s.id`,
@@ -73,6 +73,7 @@ export async function recordHealth(
       seen.restartDue?.at ?? null,
       seen.restartDue?.cause ?? null,
       holder,
+      seen.settingsVersion,
     ],
   );
   return rows.length > 0;

@@ -19,6 +19,7 @@ import {
   type SandboxWithStart,
   type SettingsChange,
   type TenantId,
+  TOUCHING_KINDS,
 } from '#domain';
 import type { Database, SqlRunner } from '../database.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
@@ -32,7 +33,7 @@ import {
   withdrawInTransaction,
 } from './operation-requests.js';
 import { changeByOperation } from './sandbox-by-operation.js';
-import { json, SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
+import { json, SANDBOX_COLUMNS, sandboxFrom, type SandboxRow, jsonOf } from './rows.js';
 import { configure, recordHealth, takeDueChecks } from './sandbox-care.js';
 import { beginIdleStop, beginRestart } from './unasked-operations.js';
 
@@ -61,7 +62,7 @@ export class PostgresSandboxStore implements SandboxStore {
           settings.idleStopSeconds,
           json(settings.healthCheck),
           settings.snapshotOnRestart,
-          JSON.stringify(sandbox.labels ?? {}),
+          jsonOf(sandbox.labels ?? {}),
         ],
       );
       const [row] = await sql<SandboxRow>(
@@ -224,7 +225,8 @@ export class PostgresSandboxStore implements SandboxStore {
          health = CASE WHEN $3 = 'running' THEN s.health END, updated_at = now()
        WHERE s.id = $1 AND s.generation = $2 AND s.observed_state NOT IN ('deleted', $3)
          AND ($5::text IS NULL OR date_trunc('milliseconds', s.updated_at) = $5::timestamptz)
-         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state IN ${LIVE})
+         AND NOT EXISTS (SELECT 1 FROM operations o
+           WHERE o.sandbox_id = s.id AND o.state IN ${LIVE} AND o.kind = ANY($8))
        RETURNING s.id`,
       [
         id,
@@ -234,6 +236,7 @@ export class PostgresSandboxStore implements SandboxStore {
         seen.unchangedSince ?? null,
         seen.restartDue?.at ?? null,
         seen.restartDue?.cause ?? null,
+        TOUCHING_KINDS,
       ],
     );
     return rows.length > 0;

@@ -22,6 +22,7 @@ import type { Database, SqlRunner } from '../database.js';
 import type { SnapshotEntity } from '../entities/snapshot.entity.js';
 import { LIVE } from './operation-requests.js';
 import { Conditions, cursorAt, pageOf } from './page.js';
+import { jsonOf } from './rows.js';
 import { beginWrite, dropWrites, endWrites, removeObjects } from './pending-objects.js';
 
 const COLUMNS = `n.id, n.tenant_id AS "tenantId", n.owner_id AS "ownerId", n.sandbox_id AS "sandboxId", n.image, n.state,
@@ -87,7 +88,7 @@ export class PostgresSnapshotStore implements SnapshotStore {
       await sql(
         `UPDATE snapshots SET state = 'ready', ready_at = now(), parts = $2, manifest_sha256 = $3, summary = $4
          WHERE id = $1`,
-        [id, facts.parts, facts.manifestSha256, JSON.stringify(facts.summary)],
+        [id, facts.parts, facts.manifestSha256, jsonOf(facts.summary)],
       );
       return true;
     });

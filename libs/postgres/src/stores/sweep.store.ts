@@ -11,6 +11,7 @@ import {
   type StrandedSandbox,
   type SweepRow,
   type SweepStore,
+  GIT_KINDS,
 } from '#domain';
 import type { Database } from '../database.js';
 import {
@@ -101,9 +102,10 @@ export class PostgresSweepStore implements SweepStore {
     const rows = await this.database.query<{ id: string }>(
       `SELECT s.id FROM sandboxes s
        WHERE ${IS_RESTARTABLE}
-         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state = ANY($1))
+         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.sandbox_id = s.id AND o.state = ANY($1)
+           AND NOT (o.state = 'parked' AND o.kind = ANY($3) AND s.restart_cause <> 'unhealthy'))
        ORDER BY s.restart_due_at LIMIT $2`,
-      [LIVE_OPERATION, limit],
+      [LIVE_OPERATION, limit, GIT_KINDS],
     );
     return rows.map(({ id }) => sandboxId(id));
   }

@@ -167,6 +167,27 @@ describe('a sandbox that nobody uses', () => {
   });
 });
 
+describe('what a check has shown', () => {
+  const unwell = {
+    generation: 1,
+    health: {
+      status: 'unhealthy',
+      since: '2026-01-01T00:00:00.000Z',
+      reason: 'a\u0000b\ud83d',
+      consecutiveFailures: 3,
+    },
+    restartDue: null,
+  } as const;
+
+  it('is kept, whatever characters it has, and not where the settings are others meanwhile', async () => {
+    const { settingsVersion } = await sandboxes.get(id);
+    expect(await sandboxes.recordHealth(id, { ...unwell, settingsVersion }, null)).toBe(true);
+    expect((await sandboxes.get(id)).health).toEqual({ ...unwell.health, reason: 'ab\ufffd' });
+    await sandboxes.configure(scope.tenantId, id, { restartPolicy: 'never' });
+    expect(await sandboxes.recordHealth(id, { ...unwell, settingsVersion }, null)).toBe(false);
+  });
+});
+
 describe('a sandbox that came to an end by itself', () => {
   it('is started again once, when its time has come, and that is counted', async () => {
     await ends('stopped', -60);
@@ -193,6 +214,31 @@ describe('a sandbox that came to an end by itself', () => {
     await sandboxes.observeDrift(id, { generation: 1, observedState: 'running', failure: null });
     expect((await sandboxes.get(id)).restartDue).toBeNull();
     expect(await begin()).toBeUndefined();
+  });
+
+  it('is seen and started again although a push waits for somebody there, but not while it runs', async () => {
+    const push = {
+      id: operationId(uuidv7()),
+      requestHash: 'h',
+      kind: 'git_push',
+      options: {},
+      parks: true,
+    } as const;
+    await sandboxes.requestOperation(scope.tenantId, id, push);
+    expect(await operations.liveSandboxes(HOST)).not.toContain(id);
+    await ends('stopped', 1);
+    expect([await sweeps.listRestartable(LIMIT), await begin()]).toEqual([
+      expect.not.arrayContaining([id]),
+      undefined,
+    ]);
+    await operations.beginStep(push.id, 'push_branch', new Date().toISOString());
+    const failure = { code: 'git_network', message: 'no' } as const;
+    const now = new Date().toISOString();
+    const park = { step: 'push_branch', parkNo: 1, failure, parkedAt: now, deadlineAt: now };
+    await operations.move(push.id, ['running'], 'parked', { park, failure });
+    expect(await sweeps.listRestartable(LIMIT)).toContain(id);
+    expect(await begin()).toMatchObject({ kind: 'start', tookOver: { operationId: push.id, parkNo: 1 } });
+    expect(await operations.get(push.id)).toMatchObject({ state: 'canceled' });
   });
 
   it('has its restarts forgotten by whoever holds it, and by nobody else', async () => {
