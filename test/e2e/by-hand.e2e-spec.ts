@@ -60,6 +60,11 @@ describe('a container that somebody', () => {
     expect(await untilIt(({ observedState }) => observedState === 'degraded')).toMatchObject({
       failure: { code: 'container_failed' },
     });
+    // The engine would let a write wait until somebody goes on with the container.
+    expect(await call('PUT', `/v1/sandboxes/${sandbox}/files?path=x`)).toMatchObject({
+      status: 409,
+      body: { code: 'invalid_state' },
+    });
     const { status } = await call('POST', `/v1/sandboxes/${sandbox}/restart?wait=60`);
     expect(status).toBe(202);
     expect(await untilIt(({ observedState }) => observedState === 'running')).toMatchObject({

@@ -2,10 +2,12 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { runningStack } from '../stack/running-stack.js';
 import { call, output, run, sandboxOf, secretHeader } from './api-client.js';
 import { berth } from './berth-cli.js';
+import { killAndAwaitNew } from './processes.js';
 
 jest.setTimeout(120_000);
 
@@ -28,12 +30,19 @@ beforeAll(async () => {
   sandbox = await sandboxOf(`files-${randomUUID().slice(0, 8)}`);
 });
 
-async function ask(method: string, path: string, body?: Buffer, headers: Record<string, string> = {}) {
+async function ask(
+  method: string,
+  path: string,
+  body?: Buffer | ReadableStream,
+  headers: Record<string, string> = {},
+) {
   const response = await fetch(new URL(path, runningStack().apiUrl), {
     method,
     headers: { ...secretHeader(), ...headers },
-    ...(body === undefined ? {} : { body: new Uint8Array(body) }),
-  });
+    ...(body === undefined
+      ? {}
+      : { body: body instanceof Buffer ? new Uint8Array(body) : body, duplex: 'half' }),
+  } as RequestInit);
   const bytes = Buffer.from(await response.arrayBuffer());
   const isJson = response.headers.get('content-type')?.includes('json') ?? false;
   const json = (isJson ? JSON.parse(bytes.toString()) : {}) as Record<string, unknown>;
@@ -100,18 +109,49 @@ describe('the files of a sandbox', () => {
       start: (controller) => controller.enqueue(new Uint8Array(whole.subarray(0, PIECE_BYTES))),
       pull: (controller) => controller.error(new Error('The client has died.')),
     });
-    const url = new URL(at('', 'streamed'), runningStack().apiUrl);
-    const cut = fetch(url, {
-      method: 'PUT',
-      headers: secretHeader(),
-      body: broken,
-      duplex: 'half',
-    } as RequestInit);
+    const cut = ask('PUT', at('', 'streamed'), broken);
     await expect(cut).rejects.toThrow('fetch failed');
     expect((await ask('GET', at('', 'streamed'))).bytes.equals(whole)).toBe(true);
     expect(
       await shell('rm streamed; until ! ls -A | grep berth-upload; do sleep 0.05; done; ls -A'),
     ).not.toContain('streamed');
+  });
+
+  it('are read in parts, and not again where they have not changed', async () => {
+    const etag = (await put('parts', '0123456789')).headers.get('etag') ?? '';
+    const read = async (headers: Record<string, string>) =>
+      await ask('GET', at('', 'parts'), undefined, headers);
+    const part = await read({ range: 'bytes=2-4' });
+    expect([part.status, part.bytes.toString(), part.headers.get('content-range')]).toEqual([
+      206,
+      '234',
+      'bytes 2-4/10',
+    ]);
+    expect((await read({ range: 'bytes=-3', 'if-range': etag })).bytes.toString()).toBe('789');
+    expect(await read({ range: 'bytes=-3', 'if-range': '"other"' })).toMatchObject({ status: 200 });
+    expect(await read({ range: 'bytes=10-' })).toMatchObject({
+      status: 416,
+      json: { code: 'range_not_satisfiable', totalBytes: 10 },
+    });
+    const known = await read({ 'if-none-match': `"other", W/${etag}` });
+    expect([known.status, known.bytes.byteLength, known.headers.get('etag')]).toEqual([304, 0, etag]);
+    expect((await read({ 'if-none-match': '"other"' })).bytes.toString()).toBe('0123456789');
+    await shell('rm parts');
+  });
+
+  it('begin one upload under one key, and no other', async () => {
+    const headers = { 'idempotency-key': randomUUID(), 'content-type': 'application/json' };
+    const post = async (path: string) =>
+      await ask(
+        'POST',
+        `/v1/sandboxes/${sandbox}/files/uploads`,
+        Buffer.from(JSON.stringify({ path })),
+        headers,
+      );
+    const first = await post('keyed');
+    expect([first.status, (await post('keyed')).json['id']]).toEqual([201, first.json['id']]);
+    expect(await post('other')).toMatchObject({ status: 422, json: { code: 'idempotency_key_reused' } });
+    await ask('DELETE', (first.json['links'] as UploadBody['links']).self);
   });
 
   it('are replaced only as they were seen', async () => {
@@ -184,6 +224,32 @@ describe('the files of a sandbox', () => {
     expect(await shell('ls -A | grep -e left -e berth-upload')).toBe('');
   });
 
+  it('go on where an upload has come to, when the worker that took it was killed', async () => {
+    const whole = randomBytes(3 * PIECE_BYTES + 7);
+    const upload = await begin({ path: 'survivor' });
+    const applied = async () => {
+      const asked = await send(upload, 0, Buffer.alloc(0));
+      return asked.status === 200 ? Number(asked.json['appliedTo']) : undefined;
+    };
+    // One piece, whose end never comes, so that it is on its way whenever the kill is.
+    const endless = new ReadableStream({
+      start: (controller) => controller.enqueue(new Uint8Array(whole.subarray(0, PIECE_BYTES + 99))),
+    });
+    const sending = ask('PUT', `${upload.links.self}?offset=0`, endless);
+    while ((await applied()) !== PIECE_BYTES) await setImmediate();
+    const [cut] = await Promise.all([sending, killAndAwaitNew('worker')]);
+    expect(cut).toMatchObject({ status: 503, json: { code: 'dependency_unavailable' } });
+    let from = await applied();
+    while (from === undefined) from = await applied();
+    expect(from).toBe(PIECE_BYTES);
+    expect(await shell('ls -A | grep -e survivor -e berth-upload')).toBe('');
+    expect((await send(upload, from, whole.subarray(from), true)).json).toMatchObject({
+      file: { bytes: whole.byteLength },
+    });
+    expect((await ask('GET', at('', 'survivor'))).bytes.equals(whole)).toBe(true);
+    await shell('rm survivor');
+  });
+
   it('go out and come back as an archive, all of it or nothing', async () => {
     await shell('mkdir -p tree/sub && echo content > tree/sub/file && ln -s sub/file tree/link');
     const packed = (await ask('GET', at('/archive', 'tree'))).bytes;
@@ -231,7 +297,14 @@ describe('the files of a sandbox', () => {
 
   it('are refused at once where the sandbox does not run', async () => {
     const stopped = await sandboxOf(`files-stopped-${randomUUID().slice(0, 8)}`);
-    await call('POST', `/v1/sandboxes/${stopped}/stop?wait=60`);
+    const stop = call('POST', `/v1/sandboxes/${stopped}/stop?wait=60`);
+    // While it dies it takes a file, or does not, until it is known to run no more.
+    let status = 200;
+    while (status !== 409) {
+      ({ status } = await ask('PUT', `/v1/sandboxes/${stopped}/files?path=x`, Buffer.from('x')));
+      expect([200, 409, 503]).toContain(status);
+    }
+    await stop;
     for (const method of ['GET', 'PUT', 'DELETE']) {
       const path = `/v1/sandboxes/${stopped}/files?path=x`;
       expect(await ask(method, path)).toMatchObject({ status: 409, json: { code: 'invalid_state' } });

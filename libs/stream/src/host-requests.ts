@@ -167,27 +167,41 @@ async function connected(sent: ClientRequest): Promise<void> {
 
 /** A host that answers before the end has heard enough. Content that breaks off breaks the request off. */
 async function sendContent(sent: ClientRequest, content: AsyncIterable<Uint8Array>): Promise<unknown> {
-  let isOver = false;
-  const answered = answerTo(sent, ANSWER_BYTES_MAX).finally(() => (isOver = true));
-  // What breaks off below is what is thrown then.
-  answered.catch(() => undefined);
+  const answered = answerTo(sent, ANSWER_BYTES_MAX);
+  const unlessAnswered = interruptible(answered);
+  const bytes = content[Symbol.asyncIterator]();
   try {
-    for await (const bytes of content) {
-      if (!isOver && !sent.write(bytes)) await Promise.race([once(sent, 'drain'), answered]);
-      if (isOver) break;
+    for (;;) {
+      const next = await unlessAnswered(bytes.next());
+      if (next === undefined || next.done === true) break;
+      if (!sent.write(next.value)) await unlessAnswered(once(sent, 'drain'));
     }
-  } catch (error) {
-    sent.destroy();
-    throw error instanceof DomainError ? error : away(error);
-  }
-  if (!isOver) sent.end();
-  try {
+    sent.end();
     return answerOf(await answered);
   } catch (error) {
     throw error instanceof DomainError ? error : away(error);
   } finally {
+    // What is still on its way is let go of when it comes, or when its source gives up.
+    void bytes.return?.();
     sent.destroy();
   }
+}
+
+/** What waits for one thing after the other, and for none of them once the other promise has settled. Nothing gathers there. */
+function interruptible(by: Promise<unknown>): <Result>(work: Promise<Result>) => Promise<Result | undefined> {
+  let isOver = false;
+  let interrupt = (): void => undefined;
+  const over = (): void => {
+    isOver = true;
+    interrupt();
+  };
+  by.then(over, over);
+  return async (work) =>
+    await new Promise((resolve, reject) => {
+      interrupt = () => resolve(undefined);
+      work.then(resolve, reject);
+      if (isOver) interrupt();
+    });
 }
 
 function answerOf({ status, body }: HostAnswer): unknown {

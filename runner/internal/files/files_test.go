@@ -3,13 +3,18 @@ package files
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 const mark = "0123456789"
@@ -277,4 +282,125 @@ func TestRefusesHostileArchivesWithoutATrace(t *testing.T) {
 		}
 	}
 	refusedAs(t, CodeArchive, Request{Action: "extract", Workspace: at, Path: "to"}, strings.Repeat("x", 1_024)+mark)
+}
+
+func TestReadsAPartAndNothingOfWhatHasNotChanged(t *testing.T) {
+	at := t.TempDir()
+	tag := write1(t, at, "file", "0123456789").ETag
+	number := func(n int64) *int64 { return &n }
+	for _, of := range []struct {
+		wanted Range
+		unless []string
+		want   string
+		part   *Part
+	}{
+		{wanted: Range{First: number(2), Last: number(4)}, want: "234", part: &Part{2, 5}},
+		{wanted: Range{First: number(7)}, want: "789", part: &Part{7, 10}},
+		{wanted: Range{Last: number(3)}, want: "789", part: &Part{7, 10}},
+		{wanted: Range{First: number(9), Last: number(99)}, want: "9", part: &Part{9, 10}},
+		{wanted: Range{First: number(10)}, want: "", part: &Part{10, 10}},
+		{wanted: Range{First: number(2), Tag: tag}, want: "23456789", part: &Part{2, 10}},
+		{wanted: Range{First: number(2), Tag: "other"}, want: "0123456789"},
+		{unless: []string{"other", tag}, want: "", part: &Part{}},
+		{unless: []string{"other"}, want: "0123456789"},
+	} {
+		request := Request{Action: "read", Workspace: at, Path: "file", Range: &of.wanted, Unless: of.unless}
+		head, content := ask(t, request, "")
+		if content != of.want || (head.Part == nil) != (of.part == nil) || (of.part != nil && *head.Part != *of.part) {
+			t.Fatalf("%+v %v: %q %+v", of.wanted, of.unless, content, head.Part)
+		}
+	}
+}
+
+// cutIn returns what the program finds in its place when the content is there but for its end.
+func cutIn(t *testing.T, request Request, look func()) Head {
+	t.Helper()
+	request.BytesMax, request.EntriesMax, request.Mark = 1<<20, 10, mark
+	argument, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, feed := io.Pipe()
+	var out bytes.Buffer
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Serve([]string{string(argument)}, in, &out)
+	}()
+	var stream bytes.Buffer
+	w := tar.NewWriter(&stream)
+	if err := w.WriteHeader(&tar.Header{Name: "a", Typeflag: tar.TypeReg, Size: 3, Mode: 0o644}); err != nil {
+		t.Fatal(err)
+	}
+	if request.Action == "write" {
+		// More than the program holds back, so that it has made what it writes to.
+		stream.Write(make([]byte, 3*bufferBytes))
+	}
+	if _, err := feed.Write(stream.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	feed.Close()
+	<-done
+	var head Head
+	if err := json.Unmarshal(out.Bytes(), &head); err != nil {
+		t.Fatal(err)
+	}
+	return head
+}
+
+// awaitAsides returns what uploads that live have made; what a killed one has left is to go.
+func awaitAsides(t *testing.T, at string, count int) []string {
+	t.Helper()
+	for {
+		var asides []string
+		for _, name := range strings.Fields(namesIn(t, at)) {
+			if strings.HasPrefix(name, asidePrefix) {
+				asides = append(asides, name)
+			}
+		}
+		if len(asides) == count && !slices.Contains(asides, asidePrefix+"killed") {
+			return asides
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAFileOnItsWayHasNoNameThatAKillCouldLeave(t *testing.T) {
+	at := t.TempDir()
+	write1(t, at, "file", "before")
+	cutIn(t, Request{Action: "write", Workspace: at, Path: "file"}, func() {
+		if names := namesIn(t, at); names != "file" {
+			t.Fatalf("there are %s", names)
+		}
+	})
+}
+
+func TestWhatAKilledUploadHasLeftAsideGoesWithTheNextOne(t *testing.T) {
+	at := t.TempDir()
+	write1(t, at, "file", "before")
+	digest := sha256.Sum256([]byte("file"))
+	hidden := asidePrefix + hex.EncodeToString(digest[:16])
+	if err := os.WriteFile(filepath.Join(at, hidden), []byte("killed before it took its place"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write1(t, at, "file", "after")
+	if names := namesIn(t, at); names != "file" {
+		t.Fatalf("left behind: %s", names)
+	}
+	if err := os.MkdirAll(filepath.Join(at, asidePrefix+"killed", "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cutIn(t, Request{Action: "extract", Workspace: at, Path: "one"}, func() {
+		first := awaitAsides(t, at, 1)[0]
+		cutIn(t, Request{Action: "extract", Workspace: at, Path: "two"}, func() {
+			// The first one is held by its maker, so the second one lets it be.
+			if both := awaitAsides(t, at, 2); !slices.Contains(both, first) {
+				t.Fatalf("%s is not among %v", first, both)
+			}
+		})
+	})
+	if names := namesIn(t, at); names != "file" {
+		t.Fatalf("left behind: %s", names)
+	}
 }

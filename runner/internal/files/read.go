@@ -25,11 +25,19 @@ func read(w *workspace, request *Request, _ io.Reader, a *answer) error {
 		return err
 	}
 	entry := entryOf(request.Path, info)
-	if err := a.head(Head{File: &entry}); err != nil {
+	part := Part{To: info.Size()}
+	head := Head{File: &entry, Part: request.Range.of(info.Size(), entry.ETag)}
+	if slices.Contains(request.Unless, entry.ETag) || slices.Contains(request.Unless, "*") {
+		head.Part = &Part{}
+	}
+	if head.Part != nil {
+		part = *head.Part
+	}
+	if err := a.head(head); err != nil {
 		return err
 	}
 	// One that shrinks meanwhile is an error, as its length has been told.
-	_, err = io.CopyN(a.out, file, info.Size())
+	_, err = io.CopyN(a.out, io.NewSectionReader(file, part.From, part.To-part.From), part.To-part.From)
 	return err
 }
 

@@ -39,6 +39,9 @@ type Request struct {
 	// After and Limit are the place in a list and how much of it.
 	After string `json:"after"`
 	Limit int    `json:"limit"`
+	// Unless names the tags of a file that need not be sent again.
+	Unless []string `json:"unless"`
+	Range  *Range   `json:"range"`
 }
 
 // Head is the first line of the answer; what comes after it is content.
@@ -46,6 +49,7 @@ type Head struct {
 	File    *Entry   `json:"file,omitempty"`
 	Entries []Entry  `json:"entries,omitempty"`
 	More    bool     `json:"more,omitempty"`
+	Part    *Part    `json:"part,omitempty"`
 	Refusal *Refusal `json:"refusal,omitempty"`
 }
 

@@ -18,7 +18,7 @@ const (
 	newFolderMode = 0o755
 )
 
-// write makes a file aside, in the folder where it belongs, and lets it take its place when it is whole and on the disk.
+// write makes a file aside, on the disk of the folder where it belongs, and lets it take its place when it is whole and on the disk.
 func write(w *workspace, request *Request, in io.Reader, a *answer) error {
 	folder, name, err := w.place(request, true)
 	if err != nil {
@@ -29,16 +29,15 @@ func write(w *workspace, request *Request, in io.Reader, a *answer) error {
 		return err
 	}
 	content := contentOf(in, request.Mark)
-	aside := asidePrefix + rand.Text()
-	file, err := folder.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, unfinished)
+	file, err := openAside(folder, name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	info, err := fill(folder, file, aside, name, request, content)
+	info, err := fill(folder, file, name, request, content)
 	if err != nil {
 		// Nothing is left of what did not become whole.
-		_ = folder.Remove(aside)
+		_ = file.discard()
 		return err
 	}
 	entry := entryOf(request.Path, info)
@@ -60,7 +59,7 @@ func mayReplace(folder *os.Root, name string, request *Request) error {
 	return nil
 }
 
-func fill(folder *os.Root, file *os.File, aside, name string, request *Request, content io.Reader) (os.FileInfo, error) {
+func fill(folder *os.Root, file *aside, name string, request *Request, content io.Reader) (os.FileInfo, error) {
 	bounded := io.LimitReader(content, request.BytesMax+1)
 	written, err := io.CopyBuffer(struct{ io.Writer }{file}, bounded, make([]byte, bufferBytes))
 	if err != nil {
@@ -72,11 +71,11 @@ func fill(folder *os.Root, file *os.File, aside, name string, request *Request, 
 	if err := file.Sync(); err != nil {
 		return nil, err
 	}
-	return settle(folder, file, aside, name, request)
+	return settle(folder, file, name, request)
 }
 
 // settle puts the file in its place. A file that is replaced hands its permissions on.
-func settle(folder *os.Root, file *os.File, aside, name string, request *Request) (os.FileInfo, error) {
+func settle(folder *os.Root, file *aside, name string, request *Request) (os.FileInfo, error) {
 	unlock, err := lock(folder)
 	if err != nil {
 		return nil, err
@@ -92,7 +91,7 @@ func settle(folder *os.Root, file *os.File, aside, name string, request *Request
 	if err := file.Chmod(mode); err != nil {
 		return nil, err
 	}
-	if err := folder.Rename(aside, name); err != nil {
+	if err := file.place(); err != nil {
 		return nil, err
 	}
 	if err := syncFolder(folder); err != nil {
@@ -147,9 +146,11 @@ func extract(w *workspace, request *Request, in io.Reader, a *answer) error {
 	}
 	content := contentOf(in, request.Mark)
 	aside := asidePrefix + rand.Text()
-	if err := parent.Mkdir(aside, newFolderMode); err != nil {
+	held, err := beginAside(parent, aside)
+	if err != nil {
 		return err
 	}
+	defer held.Close()
 	info, err := unpack(parent, aside, name, request, content)
 	if err != nil {
 		_ = parent.RemoveAll(aside)
@@ -157,6 +158,18 @@ func extract(w *workspace, request *Request, in io.Reader, a *answer) error {
 	}
 	entry := entryOf(request.Path, info)
 	return a.head(Head{File: &entry})
+}
+
+func beginAside(parent *os.Root, aside string) (*os.File, error) {
+	unlock, err := lock(parent)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := sweep(parent); err != nil {
+		return nil, err
+	}
+	return makeAside(parent, aside)
 }
 
 func unpack(parent *os.Root, aside, name string, request *Request, content io.Reader) (os.FileInfo, error) {

@@ -7,12 +7,13 @@ import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { present } from '../http/inputs.js';
 import { Content } from '../http/request-content.js';
+import { wantedRangeOf } from '../output/byte-range.js';
 import { OpenStreams } from '../output/open-streams.js';
 import { Rate } from '../rate/rate-policies.js';
 import { FilePage, FileView } from './file.view.js';
 import { FileQuery, FolderQuery, ListQuery, RemoveQuery } from './files.input.js';
 import { FilesService } from './files.service.js';
-import { preconditionsOf } from './preconditions.js';
+import { knownTagsIn, preconditionsOf, tagOfRange } from './preconditions.js';
 
 type Params = z.infer<typeof SandboxParams>;
 
@@ -26,19 +27,35 @@ export class FilesController {
   @Get(':sandboxId/files')
   @Access('admin')
   @Rate('read')
-  @Describe({ tag: 'files', summary: 'The content of a file, with its ETag', answers: { 200: 'bytes' } })
+  @Describe({
+    tag: 'files',
+    summary: 'The content of a file, with its ETag; `Range`, `If-Range` and `If-None-Match` hold',
+    answers: { 200: 'bytes', 206: 'bytes', 304: 'nothing' },
+  })
   async read(
     @CurrentCall() call: Call,
     @Param({ schema: SandboxParams }) { sandboxId }: Params,
     @Query({ schema: FileQuery }) { path }: z.infer<typeof FileQuery>,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Headers('range') range: string | undefined,
+    @Headers('if-range') ifRange: string | undefined,
   ) {
     this.streams.refuseOneTooMany();
-    const { file, content } = await this.files.read(call, sandboxId, path);
-    return new Answer(200, this.streams.count(content, call.signal), {
+    const wanted = {
+      unless: knownTagsIn(ifNoneMatch),
+      range: wantedRangeOf(range),
+      tag: tagOfRange(ifRange),
+    };
+    const { file, part, content } = await this.files.read(call, sandboxId, path, wanted);
+    const etag = `"${file.etag}"`;
+    if (content === null) return new Answer(304, undefined, { etag });
+    return new Answer(part ? 206 : 200, this.streams.count(content, call.signal), {
       'content-type': 'application/octet-stream',
-      'content-length': String(file.bytes),
+      'content-length': String(part ? part.to - part.from : file.bytes),
+      'accept-ranges': 'bytes',
+      ...(part ? { 'content-range': `bytes ${part.from}-${part.to - 1}/${file.bytes}` } : {}),
       'last-modified': new Date(file.modifiedAt).toUTCString(),
-      etag: `"${file.etag}"`,
+      etag,
     });
   }
 

@@ -10,6 +10,8 @@ import {
   type FileHead,
   type FileRequest,
   type HostLink,
+  type IdempotencyStore,
+  type OwnerId,
   type SandboxFiles,
   type SandboxId,
   type UploadId,
@@ -17,11 +19,20 @@ import {
 } from '#domain';
 import type { z } from 'zod';
 import type { Call } from '../http/call.js';
-import { idFor } from '../http/request-identity.js';
+import { present } from '../http/inputs.js';
+import { idFor, requestHashOf } from '../http/request-identity.js';
 import { SandboxStarter } from '../sandboxes/sandbox-starter.js';
-import { HOST_LINK } from '../tokens.js';
+import { partOf, type ByteRange, type WantedRange } from '../output/byte-range.js';
+import { HOST_LINK, IDEMPOTENCY_STORE } from '../tokens.js';
 import { exactContent } from './exact-content.js';
 import { entriesIn, fileIn, type FilePage, type FileView, type UploadView } from './file.view.js';
+
+/** Which content of a file its caller wants, and which it has. */
+export interface WantedContent {
+  readonly unless: readonly string[];
+  readonly range: WantedRange | undefined;
+  readonly tag: string | undefined;
+}
 
 /** The files of sandboxes that run. Paths are judged here, links in them only inside the sandbox. */
 @Injectable()
@@ -29,16 +40,32 @@ export class FilesService {
   constructor(
     @Inject(SandboxStarter) private readonly sandboxes: SandboxStarter,
     @Inject(HOST_LINK) private readonly hosts: HostLink,
+    @Inject(IDEMPOTENCY_STORE) private readonly keys: IdempotencyStore,
   ) {}
 
+  /** Without content where the caller has it already. */
   async read(
     call: Call,
     sandbox: string,
     path: string,
-  ): Promise<{ readonly file: FileView; readonly content: Readable }> {
-    const { head, content } = await this.open(call, sandbox, { action: 'read', path });
+    { unless, range, tag }: WantedContent,
+  ): Promise<{ readonly file: FileView; readonly part?: ByteRange; readonly content: Readable | null }> {
+    const request = {
+      action: 'read',
+      path,
+      unless,
+      ...(range && { range: { ...range, ...present({ tag }) } }),
+    } as const;
+    const { head, content } = await this.open(call, sandbox, request);
     const file = fileIn(head);
-    return { file, content: Readable.from(exactContent(content, file.bytes), { objectMode: false }) };
+    if (unless.some((known) => known === '*' || known === file.etag)) return { file, content: null };
+    const part = range && head.part !== undefined ? partOf(range, file.bytes) : undefined;
+    const bytes = part ? part.to - part.from : file.bytes;
+    return {
+      file,
+      ...present({ part }),
+      content: Readable.from(exactContent(content, bytes), { objectMode: false }),
+    };
   }
 
   /** A folder as a tar stream. */
@@ -77,9 +104,19 @@ export class FilesService {
   }
 
   async begin(call: Call, sandbox: string, request: FileRequest): Promise<z.infer<typeof UploadView>> {
-    const { id, files } = await this.at(call, sandbox);
+    const { id, files, ownerId } = await this.at(call, sandbox);
     const upload = uploadIdOf(call);
-    await files.begin(id, upload, judged(request));
+    const wanted = judged(request);
+    if (call.idempotencyKey !== undefined) {
+      await this.keys.remember({
+        tenantId: call.principal.tenantId,
+        ownerId,
+        keyId: upload,
+        requestHash: requestHashOf({ sandbox: id, ...wanted }),
+        resourceId: upload,
+      });
+    }
+    await files.begin(id, upload, wanted);
     return viewOf(id, upload, 0);
   }
 
@@ -107,9 +144,12 @@ export class FilesService {
     return await files.read(id, judged(request), call.signal);
   }
 
-  private async at(call: Call, sandbox: string): Promise<{ id: SandboxId; files: SandboxFiles }> {
-    const { id, hostId } = await this.sandboxes.find(call, sandbox);
-    return { id, files: this.hosts.files(hostId) };
+  private async at(
+    call: Call,
+    sandbox: string,
+  ): Promise<{ id: SandboxId; ownerId: OwnerId; files: SandboxFiles }> {
+    const { id, hostId, ownerId } = await this.sandboxes.find(call, sandbox);
+    return { id, ownerId, files: this.hosts.files(hostId) };
   }
 }
 

@@ -104,6 +104,7 @@ const ANSWER_TITLES: Readonly<Record<string, string>> = {
   '204': 'There is nothing more',
   '202': 'Accepted: it goes on by itself',
   '206': 'A part of the bytes',
+  '304': 'It has not changed',
   '503': 'Not ready',
 };
 

@@ -14,6 +14,10 @@ export interface FileRequest {
   readonly recursive?: boolean;
   readonly after?: string;
   readonly limit?: number;
+  /** Tags of what the caller has: such a file is not sent again. */
+  readonly unless?: readonly string[];
+  /** A part of a file; of the one with this tag only, if there is one. A sandbox from before it sends the whole. */
+  readonly range?: { readonly first: number | null; readonly last: number | null; readonly tag?: string };
 }
 
 /** The first line of the program. It is the sandbox's word: whoever shows it checks it. */
@@ -21,6 +25,8 @@ export interface FileHead {
   readonly file?: unknown;
   readonly entries?: unknown;
   readonly more?: unknown;
+  /** Told where a part is sent, or nothing. */
+  readonly part?: unknown;
 }
 
 /** A part of an upload. The content is over with the last one. */
