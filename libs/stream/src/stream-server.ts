@@ -131,7 +131,11 @@ function failed(error: unknown, log: Log): StreamAnswer {
 }
 
 function send(request: IncomingMessage, response: ServerResponse, { status, body }: StreamAnswer): void {
-  if (!request.complete) letPass(request);
+  if (!request.complete) {
+    // Closed with bytes on their way, a connection takes its answer with it.
+    response.shouldKeepAlive = true;
+    letPass(request);
+  }
   // A stream that failed on its way can only break off.
   if (response.headersSent) {
     response.destroy();

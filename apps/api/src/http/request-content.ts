@@ -31,6 +31,14 @@ export function receiveBodies(
     }
     done();
   });
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    if (streaming(request) && !request.raw.complete) {
+      // Closed with bytes on their way, a connection takes its answer with it.
+      reply.raw.shouldKeepAlive = true;
+      letPass(request.raw);
+    }
+    done();
+  });
   fastify.addHook('preParsing', (request, _reply, payload, done) => {
     if (!streaming(request)) return done(null, payload);
     // Nothing for the parser, which compares what it reads with the length that was announced.
@@ -61,7 +69,7 @@ async function* contentOf(request: IncomingMessage): AsyncGenerator<Uint8Array> 
     throw new DomainError('bad_request', 'The content was cut off.', { cause: error });
   } finally {
     clearTimeout(silence);
-    if (!request.complete) letPass(request);
+    void bytes.return?.();
   }
 }
 
