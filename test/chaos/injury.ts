@@ -43,6 +43,11 @@ export function injuriesBetween(injuries: readonly Injury[], fromMs: number, toM
   return injuries.filter(({ atMs, untilMs }) => atMs <= toMs && (untilMs ?? atMs) + ECHO_MS >= fromMs);
 }
 
+/** Those that were over between two moments. A kill is over at once. */
+export function injuriesEnding(injuries: readonly Injury[], fromMs: number, toMs: number): Injury[] {
+  return injuries.filter(({ untilMs }) => untilMs !== undefined && untilMs >= fromMs && untilMs <= toMs);
+}
+
 /** True for what takes the processes of a sandbox down, or stops them all. */
 export function hurtsSandbox({ target, sandboxId }: Injury, id: string): boolean {
   return target === 'machine' || ((target === 'container' || target === 'init') && sandboxId === id);

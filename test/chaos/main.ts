@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseChaosArguments, USAGE, UsageError, type ChaosOptions } from './arguments.js';
 import { Assault, GAP_MS_MAX } from './assault.js';
+import { ApiWatch } from './api-watch.js';
 import { auditAll } from './audit.js';
 import { bulkText } from './bulk/result.js';
 import { BulkRun } from './bulk/run.js';
@@ -158,13 +159,19 @@ class Run {
     const landing = new AbortController();
     interruption.addEventListener('abort', () => landing.abort());
     const flying = traffic.run(landing.signal);
+    const watch = new ApiWatch(client);
+    const watched = new AbortController();
+    const watching = watch.run(watched.signal);
     await pause(WARM_UP_MS, interruption);
     const assault = this.planAssault(traffic);
     await Promise.race([assault.run(landing.signal), flying]);
     await assault.healAll();
+    const healedAtMs = Date.now();
     landing.abort();
     const settling = this.settle(traffic, flying, assault);
     const violations = await Promise.race([settling, interrupted(interruption)]);
+    watched.abort();
+    await watching;
     if (violations === undefined) return undefined;
     return summarise({
       seed: this.options.seed,
@@ -174,6 +181,7 @@ class Run {
       flights: traffic.flights,
       disks,
       violations,
+      readTimes: watch.times(assault.injuries, healedAtMs),
     });
   }
 

@@ -1,3 +1,4 @@
+import type { ReadTimes } from './api-watch.js';
 import { describeInjury, injuriesBetween, type Injury } from './injury.js';
 import type { Flight } from './flight.js';
 import { PHASES, phasesMet, sumPhases, type Phase, type PhaseCounts } from './phases.js';
@@ -26,6 +27,8 @@ export interface ChaosResult {
   readonly phases: Readonly<Record<string, PhaseCounts>>;
   /** From the end that the program noted to the end that a client saw, in milliseconds: p50, p95, longest. */
   readonly endSeenAfterMs: readonly number[];
+  /** The same of reads of the API: before the first injury, in the 30 s after the end of each, and after the last. */
+  readonly readMs: Readonly<Record<keyof ReadTimes, readonly number[]>>;
   readonly violations: readonly (Violation & { readonly evidence: readonly string[] })[];
 }
 
@@ -37,6 +40,7 @@ export interface ResultFacts {
   readonly flights: readonly Flight[];
   readonly disks: ReadonlyMap<string, SandboxDisk>;
   readonly violations: readonly Violation[];
+  readonly readTimes: ReadTimes;
 }
 
 export function summarise(facts: ResultFacts): ChaosResult {
@@ -61,6 +65,11 @@ export function summarise(facts: ResultFacts): ChaosResult {
     socketConnections: flights.reduce((sum, { socket }) => sum + (socket?.connections ?? 0), 0),
     phases: phasesMet(injuries, flights, facts.disks),
     endSeenAfterMs: percentilesOf(delaysOf(facts)),
+    readMs: {
+      before: percentilesOf(facts.readTimes.before),
+      between: percentilesOf(facts.readTimes.between),
+      after: percentilesOf(facts.readTimes.after),
+    },
     violations: violations.map((violation) => ({ ...violation, evidence: evidenceOf(violation, facts) })),
   };
 }
@@ -84,6 +93,7 @@ export function textResult(result: ChaosResult): string {
     `  read     ${(result.bytesRead / 1024 ** 2).toFixed(0)} MiB compared, ${result.socketConnections} socket connections`,
     `  kept     ${describeCounts(result.kept)}, read again after the run`,
     `  an end is seen after the program's own: p50 ${half}, p95 ${most}, longest ${longest}`,
+    `  a read of the API, p95: ${readText(result.readMs)}`,
     '',
     ...rows.map(
       ([kind = '', count = '', meaning = '']) => `  ${kind.padEnd(15)}${count.padStart(5)}   ${meaning}`,
@@ -94,6 +104,13 @@ export function textResult(result: ChaosResult): string {
       ? 'Nothing was violated.'
       : `${result.violations.length} violations. Again: npm run chaos -- exec --kills ${result.kills} --seed ${result.seed}`,
   ].join('\n');
+}
+
+function readText({ before, between, after }: ChaosResult['readMs']): string {
+  const [quiet, hurt, healed] = [before, between, after].map(([, most = 0]) =>
+    most === 0 ? 'none' : `${most.toFixed(0)} ms`,
+  );
+  return `${quiet} before the first, ${hurt} in the 30 s after each while others go on, ${healed} in the 30 s after the last`;
 }
 
 /** Which phases of an exec the injuries of each kind have met. */
