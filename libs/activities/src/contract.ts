@@ -96,7 +96,7 @@ export interface ControlActivities {
   checkRestarts(input: StepInput): Promise<void>;
   /** No exec is claimed any more. */
   holdQueue(input: StepInput): Promise<void>;
-  /** Returns when no exec of the sandbox is live; fails at `untilMs`, counted from 1970. */
+  /** Returns when no exec of the sandbox is live; fails at `untilMs`, counted from 1970 by the clock of Temporal. */
   awaitExecs(input: StepInput & { untilMs: number }): Promise<void>;
   /** Ends what waits in the queue of a sandbox that is being deleted: it never ran. */
   withdrawExecs(input: StepInput): Promise<void>;

@@ -53,7 +53,9 @@ export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
       }),
 
     awaitExecs: (input) =>
-      withHeartbeat(() => step('await_execs', input, ({ id }) => untilNoneIsLive(ports, id, input.untilMs))),
+      withHeartbeat(() =>
+        step('await_execs', input, ({ id }) => untilNoneIsLive(ports, id, timeLeftMs(input.untilMs))),
+      ),
 
     withdrawExecs: (input) => step('withdraw_execs', input, ({ id }) => withdrawQueued(ports, id)),
 
@@ -158,16 +160,22 @@ async function continueQueue({ execs, runs }: ControlActivityPorts, id: Sandbox[
   for (const exec of await execs.listStartable(id)) await runs.wakeExec(exec);
 }
 
+/** By the clock of Temporal, which has said until when: the one of this machine may have been put forward meanwhile. */
+function timeLeftMs(untilMs: number): number {
+  return untilMs - Context.current().info.currentAttemptScheduledTimestampMs;
+}
+
 async function untilNoneIsLive(
   { execs }: ControlActivityPorts,
   id: Sandbox['id'],
-  untilMs: number,
+  waitMs: number,
 ): Promise<void> {
+  const giveUpAt = performance.now() + waitMs;
   const backoff = new Backoff();
   for (;;) {
     const live = (await execs.listUnended(id)).filter(({ state }) => state !== 'queued');
     if (live.length === 0) return;
-    if (Date.now() > untilMs) {
+    if (performance.now() > giveUpAt) {
       throw new DomainError(
         'invalid_state',
         `${live.length} execs still ran when the time to wait was over.`,
