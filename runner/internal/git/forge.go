@@ -20,6 +20,8 @@ const (
 	gitHub           = "github"
 	gitea            = "gitea"
 	gitHubHost       = "github.com"
+	// forgePagesMax of 50 open pull requests each are looked through.
+	forgePagesMax = 40
 )
 
 // forge is what differs between the servers that have pull requests.
@@ -48,7 +50,7 @@ var forges = map[string]forge{
 	},
 	gitea: {
 		root: func(host string) string { return "https://" + host + "/api/v1" },
-		// It cannot be asked for one branch: the newest are looked through.
+		// It cannot be asked for one branch: all that are open are looked through.
 		list:   func(_, _, _ string) string { return url.Values{"state": {"open"}, "limit": {"50"}}.Encode() },
 		scheme: "token ", accept: "application/json",
 	},
@@ -60,6 +62,10 @@ type pullRequestBody struct {
 	URL    string `json:"html_url"`
 	Head   struct {
 		Ref string `json:"ref"`
+		// Repo is where the branch is, which may be a fork.
+		Repo struct {
+			FullName string `json:"full_name"`
+		} `json:"repo"`
 	} `json:"head"`
 	Base struct {
 		Ref string `json:"ref"`
@@ -104,7 +110,7 @@ func openPullRequest(r *repository, request *Request) (Result, error) {
 		_, head = r.head()
 	}
 	call := forgeCall{
-		client: client, forge: speaks, owner: owner, head: head, base: request.Base,
+		client: client, forge: speaks, owner: owner, repository: owner + "/" + name, head: head, base: request.Base,
 		address: speaks.root(hostOf(remote)) + "/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name) + "/pulls",
 	}
 	if options.Credential != nil {
@@ -114,9 +120,9 @@ func openPullRequest(r *repository, request *Request) (Result, error) {
 }
 
 type forgeCall struct {
-	client                                    *http.Client
-	forge                                     forge
-	address, owner, head, base, authorization string
+	client                                                *http.Client
+	forge                                                 forge
+	address, owner, repository, head, base, authorization string
 }
 
 // open looks first: asked again after a lost answer there is one already.
@@ -150,20 +156,31 @@ func (c *forgeCall) open(request *Request) (Result, error) {
 }
 
 func (c *forgeCall) find() (*pullRequestBody, error) {
-	var open []pullRequestBody
-	status, text, err := c.ask(http.MethodGet, c.address+"?"+c.forge.list(c.owner, c.head, c.base), nil, &open)
-	if err != nil {
-		return nil, err
-	}
-	if status != http.StatusOK {
-		return nil, c.refusal(status, text)
-	}
-	for at := range open {
-		if open[at].Head.Ref == c.head && open[at].Base.Ref == c.base {
-			return &open[at], nil
+	query := c.address + "?" + c.forge.list(c.owner, c.head, c.base)
+	for page := 1; page <= forgePagesMax; page++ {
+		var open []pullRequestBody
+		status, text, err := c.ask(http.MethodGet, fmt.Sprintf("%s&page=%d", query, page), nil, &open)
+		if err != nil {
+			return nil, err
+		}
+		if status != http.StatusOK {
+			return nil, c.refusal(status, text)
+		}
+		for at := range open {
+			if c.isOurs(&open[at]) {
+				return &open[at], nil
+			}
+		}
+		if len(open) == 0 {
+			break
 		}
 	}
 	return nil, nil
+}
+
+// isOurs tells one of the same branches from that of a fork, whose branch may have the same name.
+func (c *forgeCall) isOurs(open *pullRequestBody) bool {
+	return open.Head.Ref == c.head && open.Base.Ref == c.base && strings.EqualFold(open.Head.Repo.FullName, c.repository)
 }
 
 // ask reads an answer that says that it went well into value; of any other it returns the beginning.

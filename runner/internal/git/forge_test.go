@@ -33,7 +33,9 @@ func newForge(t *testing.T, prefix, scheme string) *smallForge {
 			return
 		}
 		if request.Method == http.MethodGet {
-			_ = json.NewEncoder(response).Encode(f.open)
+			from := 0
+			_, _ = fmt.Sscan(request.URL.Query().Get("page"), &from)
+			_ = json.NewEncoder(response).Encode(f.page(from))
 			return
 		}
 		var asked map[string]string
@@ -45,7 +47,7 @@ func newForge(t *testing.T, prefix, scheme string) *smallForge {
 		}
 		made := map[string]any{
 			"number": len(f.open) + 1, "html_url": f.server.URL + "/team/project/pulls/1", "title": asked["title"],
-			"head": map[string]string{"ref": asked["head"]}, "base": map[string]string{"ref": asked["base"]},
+			"head": branchOf("team/project", asked["head"]), "base": map[string]string{"ref": asked["base"]},
 		}
 		f.open = append(f.open, made)
 		if f.lose {
@@ -57,6 +59,18 @@ func newForge(t *testing.T, prefix, scheme string) *smallForge {
 	}))
 	t.Cleanup(f.server.Close)
 	return f
+}
+
+func branchOf(repository, ref string) map[string]any {
+	return map[string]any{"ref": ref, "repo": map[string]string{"full_name": repository}}
+}
+
+// page is one pull request of those that are open, so that there are several pages.
+func (f *smallForge) page(no int) []map[string]any {
+	if no < 1 || no > len(f.open) {
+		return []map[string]any{}
+	}
+	return f.open[no-1 : no]
 }
 
 func (f *smallForge) request(t *testing.T, kind string) Request {
@@ -97,6 +111,20 @@ func TestOpensAPullRequestOnce(t *testing.T) {
 				t.Fatalf("%+v", result)
 			}
 		})
+	}
+}
+
+func TestTakesNoPullRequestOfAForkForItsOwn(t *testing.T) {
+	f := newForge(t, "/api/v1", "token ")
+	request := f.request(t, "")
+	f.open = append(f.open, map[string]any{
+		"number": 1, "html_url": "https://elsewhere.test/1", "head": branchOf("stranger/project", "topic"), "base": map[string]string{"ref": "main"},
+	})
+	result, _ := ask(t, request)
+	expect(t, result, Opened)
+	result, _ = ask(t, request)
+	if expect(t, result, Found).Number != 2 || len(f.open) != 2 {
+		t.Fatalf("%+v, and there are %d", result, len(f.open))
 	}
 }
 
