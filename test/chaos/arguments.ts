@@ -14,6 +14,7 @@ export const USAGE = `Kills parts of a running Berth with -9, or stops them for 
 Usage: npm run chaos -- exec [options]        while dozens of commands run: no command, byte or end is lost, doubled or invented
        npm run chaos -- lifecycle [options]   while sandboxes are made, restarted, kept, restored, changed and deleted: none runs twice, none is left
        npm run chaos -- bulk [options]        while bulk operations go over fleets of sandboxes: no item is done twice, none is forgotten
+       npm run chaos -- git [options]         while repositories are cloned, committed to, pushed and pulled: each commit is there once
 
   --kills N         how many kills and stops (default ${KILLS_DEFAULT})
   --seed S          the same seed plans the same commands and the same kills (default: a new one, printed)
@@ -33,7 +34,7 @@ It needs root: it kills processes in sandboxes and reads their volumes past Bert
 namespace of its own, without a way out: run npm start or npm test once before, so that nothing has to be fetched. The
 exit code is 1 when anything was violated.`;
 
-const SUBJECTS = ['exec', 'lifecycle', 'bulk'] as const;
+const SUBJECTS = ['exec', 'lifecycle', 'bulk', 'git'] as const;
 export type ChaosSubject = (typeof SUBJECTS)[number];
 
 export interface ChaosOptions {

@@ -11,6 +11,12 @@ export interface Broken {
     | 'recovery'
     | 'done twice'
     | 'forgotten'
-    | 'counts';
+    | 'counts'
+    | 'lost commit'
+    | 'doubled commit'
+    | 'wrong commit'
+    | 'wrong order'
+    | 'half clone'
+    | 'secret';
   readonly detail: string;
 }

@@ -60,6 +60,9 @@ export class NoAnswerError extends Error {}
 
 /** A client as anybody would write one: the public API and nothing else. */
 export class Client {
+  /** Told of the text of each answer. */
+  onAnswer: (text: string) => void = () => undefined;
+
   constructor(private readonly installation: Installation) {}
 
   get secretHeader(): Record<string, string> {
@@ -86,6 +89,7 @@ export class Client {
       signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
     });
     const text = await answer.text();
+    this.onAnswer(text);
     const isJson = answer.headers.get('content-type')?.includes('json') ?? false;
     return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };
   }

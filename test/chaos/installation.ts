@@ -20,6 +20,7 @@ interface Run {
   readonly apiUrl?: string;
   readonly dockerHost: string;
   readonly instanceId: string;
+  readonly databaseUrl: string;
   readonly temporalUiUrl?: string;
   readonly temporalAddress: string;
   readonly s3Endpoint: string;
@@ -65,6 +66,10 @@ export class Installation {
 
   get instanceId(): string {
     return this.run.instanceId;
+  }
+
+  get databaseUrl(): string {
+    return this.run.databaseUrl;
   }
 
   get temporalUiUrl(): string | undefined {
@@ -183,7 +188,7 @@ async function launch(root: string, stateDirectory: string, portBase: number): P
       cwd: root,
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...environment, BERTH_RETENTION_OUTPUTS_MAX: OUTPUTS_KEPT },
+      env: { ...environment, ...gitOfTests(root), BERTH_RETENTION_OUTPUTS_MAX: OUTPUTS_KEPT },
     },
   );
   closeSync(log);
@@ -198,6 +203,12 @@ async function launch(root: string, stateDirectory: string, portBase: number): P
     throw new Error(`npm start did not become ready. From ${logPath}:\n${tail}`);
   }
 }
+
+/** The git server of a run is on this machine, and its certificate is of an authority of its own. */
+const gitOfTests = (root: string): NodeJS.ProcessEnv => ({
+  BERTH_GIT_CA_FILE: join(root, 'test/git/ca.pem'),
+  BERTH_GIT_ALLOWED_NETWORKS: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
+});
 
 async function removeInstallation(root: string, stateDirectory: string): Promise<void> {
   if (!existsSync(stateDirectory)) return;

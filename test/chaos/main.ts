@@ -16,11 +16,13 @@ import { Harm } from './harm.js';
 import { describeInjury, TARGETS, type Injury, type Target } from './injury.js';
 import { openInstallation, startInstallation, type Installation } from './installation.js';
 import { findLeaks } from './leaks.js';
+import { gitText } from './git/result.js';
+import { GitRun } from './git/run.js';
 import { lifecycleText } from './lifecycle/result.js';
 import { LifecycleRun } from './lifecycle/run.js';
 import { canHaveOwnNetwork, runInOwnNetwork } from './own-network.js';
 import { pause, until } from './pause.js';
-import { publish, publishBulk, publishLifecycle } from './proof.js';
+import { publish, publishBulk, publishGit, publishLifecycle } from './proof.js';
 import { Random } from './random.js';
 import { summarise, textResult, type ChaosResult } from './result.js';
 import type { SiegeResult } from './siege.js';
@@ -100,6 +102,10 @@ async function besiege(
   if (options.subject === 'bulk') {
     const result = await new BulkRun(options, installation, say).run(interruption);
     return { result, text: bulkText(result), publish: (root) => publishBulk(root, result) };
+  }
+  if (options.subject === 'git') {
+    const result = await new GitRun(options, installation, say).run(interruption);
+    return { result, text: gitText(result), publish: (root) => publishGit(root, result) };
   }
   const result = await new LifecycleRun(options, installation, say).run(interruption);
   return { result, text: lifecycleText(result), publish: (root) => publishLifecycle(root, result) };

@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { BULK_COLUMNS, type BulkChaosResult } from './bulk/result.js';
+import { gitPhasesMet } from './git/phases.js';
+import { GIT_COLUMNS, type GitResult } from './git/result.js';
 import { lifecyclePhasesMet } from './lifecycle/phases.js';
 import { LIFECYCLE_COLUMNS, type LifecycleResult } from './lifecycle/result.js';
 import { sumPhases } from './phases.js';
@@ -35,6 +37,7 @@ const BULK_TABLE: Table = {
   total: '| **bulk**',
   countedColumns: 6 + BULK_COLUMNS.length,
 };
+const GIT_TABLE: Table = { head: '| git run', total: '| **git**', countedColumns: 7 + GIT_COLUMNS.length };
 
 /** Adds a run to the table of docs/proof.md and adds up its last row anew. */
 export function publish(root: string, result: ChaosResult): void {
@@ -47,6 +50,10 @@ export function publishLifecycle(root: string, result: LifecycleResult): void {
 
 export function publishBulk(root: string, result: BulkChaosResult): void {
   change(root, (page, commit) => addBulkRun(page, result, commit));
+}
+
+export function publishGit(root: string, result: GitResult): void {
+  change(root, (page, commit) => addGitRun(page, result, commit));
 }
 
 function change(root: string, work: (page: string, commit: string) => string): void {
@@ -67,6 +74,8 @@ export const addLifecycleRun = (page: string, result: LifecycleResult, commit: s
 
 export const addBulkRun = (page: string, result: BulkChaosResult, commit: string): string =>
   addRow(page, BULK_TABLE, bulkRowOf(result, commit));
+export const addGitRun = (page: string, result: GitResult, commit: string): string =>
+  addRow(page, GIT_TABLE, gitRowOf(result, commit));
 
 function addRow(page: string, { head, total, countedColumns }: Table, row: string): string {
   const lines = page.split('\n');
@@ -117,6 +126,26 @@ function siegeRowOf(result: SiegeResult, { commit, phases, done, columns }: Sieg
     result.sandboxes,
     ...done,
     ...columns.map((kinds) => result.broken.filter(({ kind }) => kinds.includes(kind)).length),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function gitRowOf(result: GitResult, commit: string): string {
+  const { injuries, operations, pushes, broken } = result;
+  const cells = [
+    result.startedAt.slice(0, 10),
+    commit,
+    result.seed,
+    machineText(),
+    Object.values(gitPhasesMet(injuries, operations, pushes)).join(' · '),
+    Math.round(result.minutes),
+    injuries.length,
+    result.projects,
+    result.commits,
+    pushes.length,
+    operations.length,
+    result.parks,
+    ...GIT_COLUMNS.map((kinds) => broken.filter(({ kind }) => kinds.includes(kind)).length),
   ];
   return `| ${cells.join(' | ')} |`;
 }

@@ -20,8 +20,11 @@ const READY_LOOK_MS = 500;
 const CLEAR_WITHIN_MS = 90_000;
 const CLEAR_LOOK_MS = 2_000;
 const NEVER_MS = Number.MAX_SAFE_INTEGER;
-/** No exec is followed here, so none is looked for among the processes. */
+/** Where no exec is followed, none is looked for among the processes. */
 const NO_KEY = /^$/;
+
+/** The options of a run, and the command by which a supervisor is found that is worth a kill. */
+export type SiegeOptions = ChaosOptions & { readonly keyPattern?: RegExp };
 
 export interface SiegeResult {
   readonly seed: string;
@@ -57,7 +60,7 @@ export class Siege {
   private told = 0;
 
   constructor(
-    private readonly options: ChaosOptions,
+    private readonly options: SiegeOptions,
     readonly installation: Installation,
     private readonly say: (line: string) => void,
   ) {
@@ -115,9 +118,11 @@ export class Siege {
   }
 
   private planAssault(besieged: Besieged): Assault {
-    const harm = new Harm(this.installation, this.living, NO_KEY, this.random.fork('harm'));
-    const { kills, minutes, only } = this.options;
-    const possible: readonly Target[] = harm.targets.filter((target) => target !== 'supervisor');
+    const { kills, minutes, only, keyPattern } = this.options;
+    const harm = new Harm(this.installation, this.living, keyPattern ?? NO_KEY, this.random.fork('harm'));
+    const possible: readonly Target[] = harm.targets.filter(
+      (target) => target !== 'supervisor' || keyPattern !== undefined,
+    );
     return new Assault(harm, this.moments, this.random.fork('assault'), {
       kills,
       deadlineMs: minutes === undefined ? NEVER_MS : this.startedAtMs + minutes * 60_000,

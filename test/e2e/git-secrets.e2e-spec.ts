@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import pg from 'pg';
 import WebSocket from 'ws';
 import { AUTHOR, GitSandbox, isIn, isParkedAs } from '../git/git-sandbox.js';
 import { GitServer } from '../git/git-server.js';
+import { credentialsLeft, filesWith, formsOf, tablesWith } from '../git/secret-search.js';
 import { runningStack } from '../stack/running-stack.js';
 import { output, run, secretHeader } from './api-client.js';
 import { asRootInside, inspectionOf } from './attacks/inside.js';
@@ -38,13 +36,6 @@ afterAll(async () => {
   await server.close();
 });
 
-/** Every form in which somebody could have written it down. */
-const formsOf = (token: string): string[] => [
-  token,
-  Buffer.from(token).toString('base64').slice(0, -4),
-  Buffer.from(`git:${token}`).toString('base64').slice(0, -4),
-  Buffer.from(token).toString('hex'),
-];
 const FORMS = [WITH_REQUEST, STORED].flatMap(formsOf);
 
 function expectWithout(what: string, text: string): void {
@@ -157,28 +148,11 @@ describe('the secret of a remote', () => {
   });
 
   it('is in the database sealed only, and with a request as long as its operation', async () => {
-    const client = new pg.Client(runningStack().databaseUrl);
-    await client.connect();
-    try {
-      const tables = await client.query<{ name: string }>(
-        `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
-      );
-      for (const { name } of tables.rows) {
-        for (const form of FORMS) {
-          const found = await client.query(`SELECT 1 FROM ${name} t WHERE strpos(t::text, $1) > 0 LIMIT 1`, [
-            form,
-          ]);
-          expect([name, found.rowCount]).toEqual([name, 0]);
-        }
-      }
-      const left = await client.query(
-        `SELECT id FROM credentials WHERE owner_id = $1 AND operation_id IS NOT NULL`,
-        [sandbox.owner],
-      );
-      expect(left.rowCount).toBe(0);
-    } finally {
-      await client.end();
-    }
+    const { databaseUrl } = runningStack();
+    expect(await tablesWith(FORMS, databaseUrl)).toEqual([]);
+    // What is written down is found: the owner is.
+    expect(await tablesWith([sandbox.owner], databaseUrl)).toContain('credentials');
+    expect(await credentialsLeft(databaseUrl, sandbox.owner)).toEqual([]);
   });
 
   it('is in no log, no history and no object, and nowhere on the disk of the database', async () => {
@@ -186,22 +160,10 @@ describe('the secret of a remote', () => {
     // The engine's own files are those of the container, which was looked at from inside.
     const places = readdirSync(stateDir).filter((name) => name !== 'docker' && name !== 'postgres-socket');
     expect(places).toEqual(expect.arrayContaining(['logs', 'postgres', 'minio']));
-    const filesWith = async (texts: readonly string[]): Promise<string[]> => {
-      const patterns = texts.flatMap((text) => ['-e', text]);
-      try {
-        const { stdout } = await promisify(execFile)('grep', ['-rlaF', ...patterns, ...places], {
-          cwd: stateDir,
-        });
-        return stdout.trim().split('\n');
-      } catch (error) {
-        // It fails where it finds nothing, and where a file goes while it is read.
-        return ((error as { stdout?: string }).stdout ?? '').split('\n').filter((line) => line !== '');
-      }
-    };
     // What is written down is found: the owner is.
-    expect(new Set((await filesWith([sandbox.owner])).map((file) => file.split('/')[0]))).toContain(
-      'postgres',
-    );
-    expect(await filesWith(FORMS)).toEqual([]);
+    expect(
+      new Set((await filesWith([sandbox.owner], stateDir, places)).map((file) => file.split('/')[0])),
+    ).toContain('postgres');
+    expect(await filesWith(FORMS, stateDir, places)).toEqual([]);
   });
 });

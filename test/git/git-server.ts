@@ -24,7 +24,10 @@ export class GitServer {
   readonly tokens = new Set<string>();
   /** Cuts that are still to be made, one for each push. */
   readonly cuts: Cut[] = [];
-  readonly pushes: string[] = [];
+  /** The pushes that have come through to a repository, and when. */
+  readonly pushes: { readonly repository: string; readonly atMs: number }[] = [];
+  /** Told of each push as it comes, before anything is done about it. */
+  onPush: (repository: string) => void = () => undefined;
   readonly folder = mkdtempSync(join(tmpdir(), 'berth-git-'));
   private readonly backend = join(gitOf('.', '--exec-path'), 'git-http-backend');
   private readonly server: Server;
@@ -74,6 +77,21 @@ export class GitServer {
     else writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
 
+  /** A commit of somebody else's: it changes one file. */
+  commit(name: string, file: string, text: string): string {
+    const bare = join(this.folder, name);
+    const blob = gitOf(bare, 'hash-object', '-w', this.note(text));
+    const tree = gitOf(bare, 'ls-tree', 'main')
+      .split('\n')
+      .filter((line) => !line.endsWith(`\t${file}`));
+    const listed = [...tree, `100644 blob ${blob}\t${file}`].join('\n');
+    const made = execFileSync('git', ['mktree'], { cwd: bare, encoding: 'utf8', input: listed }).trim();
+    const by = ['-c', 'user.name=Other', '-c', 'user.email=other@berth.test'];
+    const commit = gitOf(bare, ...by, 'commit-tree', made, '-p', 'main', '-m', `${file} ${text}`);
+    gitOf(bare, 'update-ref', 'refs/heads/main', commit);
+    return commit;
+  }
+
   /** The subjects of the commits of a branch, newest first. */
   log(name: string, branch = 'main'): string[] {
     return gitOf(join(this.folder, name), 'log', '--format=%s', branch).split('\n');
@@ -101,8 +119,8 @@ export class GitServer {
       response.destroy();
       return;
     }
+    if (isPush) this.notePush(request.url ?? '');
     const { head, body } = await this.ask(request);
-    if (isPush) this.pushes.push(request.url ?? '');
     if (cut === 'after') {
       response.destroy();
       return;
@@ -114,6 +132,18 @@ export class GitServer {
       return;
     }
     response.end(body);
+  }
+
+  private note(text: string): string {
+    const path = join(this.folder, 'note');
+    writeFileSync(path, text);
+    return path;
+  }
+
+  private notePush(url: string): void {
+    const repository = url.split('/')[1] ?? '';
+    this.pushes.push({ repository, atMs: Date.now() });
+    this.onPush(repository);
   }
 
   private isKnown(authorization = ''): boolean {
@@ -143,6 +173,8 @@ export class GitServer {
     });
     request.pipe(backend.stdin);
     backend.stdin.on('error', () => request.resume());
+    // What was cut off on its way here must not be waited for.
+    request.on('aborted', () => backend.stdin.destroy());
     const pieces: Buffer[] = [];
     for await (const piece of backend.stdout as AsyncIterable<Buffer>) pieces.push(piece);
     const all = Buffer.concat(pieces);

@@ -34,6 +34,8 @@ export interface SeenOperation {
   readonly steps: readonly SeenStep[];
   readonly park: SeenPark | null;
   readonly failure: SeenFailure | null;
+  /** What a git operation has brought about. */
+  readonly result?: { readonly outcome: string; readonly commit?: string } | null;
   readonly createdAt: string;
   readonly finishedAt: string | null;
 }
@@ -47,6 +49,8 @@ export interface ParkDecision {
 export interface Asked {
   readonly body?: object;
   readonly onSandbox?: (id: string) => void;
+  /** Told as soon as it is taken. */
+  readonly onOperation?: (id: string) => void;
   readonly decide?: (park: SeenPark) => ParkDecision;
   /** However it ends: what was given up on purpose is not asked for again. */
   readonly isOnce?: boolean;
@@ -74,7 +78,7 @@ export class Asker {
   /** Another operation that holds the sandbox is waited for, as the problem names it. Undefined where nothing had to be done. */
   async ask(method: string, path: string, asked: Asked = {}): Promise<SeenOperation | undefined> {
     const { client, moments, name } = this.place;
-    const { body, onSandbox, decide, isOnce } = asked;
+    const { body, onSandbox, onOperation, decide, isOnce } = asked;
     for (let time = 1; time <= RETRIES_MAX; time++) {
       moments.emit('posting');
       const headers = { 'idempotency-key': `${name}-${(this.asked += 1)}` };
@@ -86,13 +90,18 @@ export class Asker {
       const told = answer.body as {
         readonly sandbox?: { readonly id: string };
         readonly operation?: { readonly id: string } | null;
+        /** Of an operation that is the answer itself. */
+        readonly id?: string;
+        readonly steps?: readonly SeenStep[];
         readonly operationId?: string;
         readonly code?: string;
       };
       if (answer.status < 300) {
         if (told.sandbox) onSandbox?.(told.sandbox.id);
-        if (!told.operation) return undefined;
-        const ended = await this.follow(told.operation.id, decide);
+        const taken = told.steps === undefined ? told.operation?.id : told.id;
+        if (taken === undefined) return undefined;
+        onOperation?.(taken);
+        const ended = await this.follow(taken, decide);
         // What could not be started, or was given up, has said why; whoever wants it asks again.
         if (ended === undefined || ended.state === 'succeeded' || isOnce === true) return ended;
       } else if (told.code === 'operation_in_progress' && told.operationId !== undefined) {
