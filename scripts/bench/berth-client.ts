@@ -90,16 +90,21 @@ export class BerthClient {
     return answer;
   }
 
-  /** Something with a repository, until its operation has ended. */
-  async git(sandboxId: string, what: string, body: object): Promise<void> {
+  /** Something with a repository, until its operation has ended: what it brought about. */
+  async git(
+    sandboxId: string,
+    what: string,
+    body: object,
+  ): Promise<Readonly<Record<string, unknown>> | null> {
     const path = `/v1/sandboxes/${sandboxId}/git/${what}?wait=${START_WAIT_SECONDS}`;
-    const asked = await this.post<{ state: string; park: unknown }>(
-      path,
-      body,
-      DEADLINE_MS + START_WAIT_SECONDS * 1_000,
-    );
+    const asked = await this.post<{
+      state: string;
+      park: unknown;
+      result: Readonly<Record<string, unknown>> | null;
+    }>(path, body, DEADLINE_MS + START_WAIT_SECONDS * 1_000);
     if (asked.state !== 'succeeded')
       throw new Error(`${what} is ${asked.state}: ${JSON.stringify(asked.park)}`);
+    return asked.result;
   }
 
   /** A bulk operation until each of its items has succeeded. */
