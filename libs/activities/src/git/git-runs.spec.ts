@@ -26,7 +26,7 @@ class ScriptedRunner {
     start: (request: { execId: string; stdin: { bytes: Uint8Array } }) => {
       this.started.push(request.execId);
       this.input.push(Buffer.from(request.stdin.bytes).toString());
-      this.runs.set(request.execId, { ...(this.next.shift() ?? {}), state: 'running' });
+      this.runs.set(request.execId, { ...this.next.shift(), state: 'running' });
       return Promise.resolve();
     },
     follow: (id: string) => this.follow(id),

@@ -104,10 +104,10 @@ describe('a stored credential', () => {
     const one = credential();
     await store.create(one);
     await test.database.query(`UPDATE credentials SET host = 'evil.test' WHERE id = $1`, [one.id]);
-    await expect(opened(one)).rejects.toThrow();
+    await expect(opened(one)).rejects.toThrow('unable to authenticate');
     await test.database.query(`UPDATE credentials SET host = $2 WHERE id = $1`, [one.id, one.host]);
     const other = new PostgresCredentialStore(test.database, SealingKeys.parse(newKey('b')));
-    await expect(other.open(TENANT, one.ownerId, one.id)).rejects.toThrow();
+    await expect(other.open(TENANT, one.ownerId, one.id)).rejects.toMatchObject({ code: 'invalid_state' });
     const rotated = new PostgresCredentialStore(test.database, SealingKeys.parse(`${newKey('b')},${key}`));
     expect((await rotated.open(TENANT, one.ownerId, one.id))?.secret).toBe('the secret');
   });
