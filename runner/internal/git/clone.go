@@ -6,13 +6,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // markFile says which operation has made a clone, so that the same one finds it done.
 const markFile = "berth-clone"
 
+const asidePrefix = ".berth-clone-"
+
 func asidePath(request *Request) string {
-	return filepath.Join(filepath.Dir(request.Path), ".berth-clone-"+request.Mark)
+	return filepath.Join(filepath.Dir(request.Path), asidePrefix+request.Mark)
 }
 
 // clone makes it whole beside its place and then puts it there in one step.
@@ -23,9 +26,11 @@ func clone(r *repository, request *Request) (Result, error) {
 		r.path = request.Path
 		return cloned(r, err)
 	}
-	if err := errors.Join(os.RemoveAll(aside), os.MkdirAll(aside, 0o755)); err != nil {
+	held, err := makeAside(aside)
+	if err != nil {
 		return Result{}, stopped(Failed, err.Error())
 	}
+	defer held.Close()
 	r.path = aside
 	if err := cloneAside(r, request); err != nil {
 		return Result{}, errors.Join(err, os.RemoveAll(aside))
@@ -36,6 +41,50 @@ func clone(r *repository, request *Request) (Result, error) {
 	}
 	r.path = request.Path
 	return cloned(r, nil)
+}
+
+// makeAside makes the folder of a clone anew and holds it for as long as this process lives. What lies beside it and is
+// held by nobody is of clones that were given up while nothing could run here.
+func makeAside(aside string) (*os.File, error) {
+	if err := os.MkdirAll(aside, 0o755); err != nil {
+		return nil, err
+	}
+	if err := sweepAside(filepath.Dir(aside)); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(aside, 0o755); err != nil {
+		return nil, err
+	}
+	held, err := os.Open(aside)
+	if err != nil {
+		return nil, err
+	}
+	return held, syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func sweepAside(parent string) error {
+	folder, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	names, err := folder.Readdirnames(-1)
+	err = errors.Join(err, folder.Close())
+	for _, name := range names {
+		if !strings.HasPrefix(name, asidePrefix) {
+			continue
+		}
+		path := filepath.Join(parent, name)
+		left, openErr := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+		if openErr != nil {
+			// A command may have put anything there; what is no folder of ours stays.
+			continue
+		}
+		if syscall.Flock(int(left.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+		err = errors.Join(err, left.Close())
+	}
+	return err
 }
 
 func isCloned(request *Request) (bool, error) {

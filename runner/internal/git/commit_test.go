@@ -1,6 +1,11 @@
 package git
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
 
 func TestAddsItsTrailerToThoseThatAreThere(t *testing.T) {
 	for message, want := range map[string]string{
@@ -31,6 +36,34 @@ func TestPushesNoBranchThatHasNotTheCommit(t *testing.T) {
 	request.Branch = "feature"
 	result, _ = ask(t, request)
 	expect(t, result, Pushed)
+}
+
+func TestTakesAwayWhatACloneThatWasGivenUpHasLeft(t *testing.T) {
+	r := newRemote(t)
+	place := t.TempDir()
+	left, stays := filepath.Join(place, asidePrefix+"left"), filepath.Join(place, asidePrefix+"held")
+	for _, folder := range []string{left, stays} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, folder, "half", "")
+	}
+	held, err := os.Open(stays)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	result, _ := ask(t, Request{Mark: mark, Action: "clone", Path: filepath.Join(place, "project"), URL: r.address("project.git"), Remote: r.access()})
+	expect(t, result, Cloned)
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Fatalf("it is still there: %v", err)
+	}
+	if _, err := os.Stat(stays); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestCreatesABranchTwiceAsOnce(t *testing.T) {
