@@ -9,6 +9,7 @@ import { benchFiles } from './files.bench.js';
 import { benchFleet } from './fleet.bench.js';
 import { benchGit } from './git.bench.js';
 import { benchIdle } from './idle.bench.js';
+import { benchIdleRows } from './idle-rows.bench.js';
 import { benchLifecycle } from './lifecycle.bench.js';
 import { describeMachine, type Machine } from './machine.js';
 import { benchNeighbours } from './neighbours.bench.js';
@@ -21,6 +22,7 @@ import {
   fleetReport,
   gitReport,
   idleReport,
+  idleRowsReport,
   lifecycleReport,
   neighboursReport,
   outputReport,
@@ -38,12 +40,13 @@ const FLEET_DEFAULT = 24;
 const BULK_ITEMS_DEFAULT = 10_000;
 const GIBIBYTES_DEFAULT = 2;
 const GIBIBYTES_MAX = 10;
+const IDLE_ROWS_DEFAULT = 1_000;
 const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | lifecycle | fleet |
-                        bulk-items | neighbours | git | files [options]
+Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | idle-rows | search | lifecycle |
+                        fleet | bulk-items | neighbours | git | files [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
@@ -51,6 +54,7 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | 
   bulk             gibibytes of one command to one WebSocket client, and the memory that they take
   viewers          a hundred viewers of one exec, with and without one that has stalled
   idle             what sandboxes cost in which nothing happens
+  idle-rows        what sandboxes cost that are down
   lifecycle        a sandbox made and started, and restarted, beside the engine's own
   search           words in the commands and outputs of 10,000 execs
   fleet            a bulk restart, beside the engine's restarts of containers like theirs
@@ -60,7 +64,7 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | search | 
   files            files of 1 KiB and of 100 MiB, by turns with the engine's archive API
 
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
-                   (default 100; output 5; viewers 3; idle and lifecycle 10; fleet 24; bulk-items 10000;
+                   (default 100; output 5; viewers 3; idle and lifecycle 10; idle-rows 1000; fleet 24; bulk-items 10000;
                    neighbours 200; git and files 50)
   --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
@@ -185,6 +189,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: async ({ instance, count }) => {
       const report = await benchIdle(instance, count);
       return { report, text: (machine) => idleReport(machine, report) };
+    },
+  },
+  'idle-rows': {
+    countDefault: IDLE_ROWS_DEFAULT,
+    run: async ({ instance, count }) => {
+      const report = await benchIdleRows(instance, count, (line) => process.stderr.write(`${line}\n`));
+      return { report, text: (machine) => idleRowsReport(machine, report) };
     },
   },
 };

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RunningInstance } from './running-instance.js';
 
 export const PROCESS_NAMES = ['api', 'worker', 'runner', 'postgres'] as const;
@@ -33,6 +34,30 @@ export function processorMs(
     worker: processorOf(instance.pids.worker),
     runner: sum(runnersIn(containerId, listProcesses()).map(({ pid }) => processorOf(pid))),
   };
+}
+
+/** Parts of one core: 0.01 is one hundredth of it. */
+export type ProcessorShares = Readonly<Record<'api' | 'worker' | 'postgres', number>>;
+
+/** What each of them takes over a while, with what it has started. */
+export async function processorShares(instance: RunningInstance, watchMs: number): Promise<ProcessorShares> {
+  const begun = sharedMs(instance);
+  const begunAt = performance.now();
+  await delay(watchMs);
+  const ended = sharedMs(instance);
+  const tookMs = performance.now() - begunAt;
+  return {
+    api: (ended.api - begun.api) / tookMs,
+    worker: (ended.worker - begun.worker) / tookMs,
+    postgres: (ended.postgres - begun.postgres) / tookMs,
+  };
+}
+
+/** Processes that have ended meanwhile are missing at the end, so those of Postgres come out a little low. */
+function sharedMs({ pids }: RunningInstance): Record<keyof ProcessorShares, number> {
+  const processes = listProcesses();
+  const of = (pid: number): number => sum(descendantsOf(pid, processes).map(processorOf));
+  return { api: of(pids.api), worker: of(pids.worker), postgres: of(pids.postgres) };
 }
 
 /** User and system time are the fields 14 and 15 of the line. */

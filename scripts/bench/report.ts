@@ -6,6 +6,7 @@ import type { FilesReport } from './files.bench.js';
 import type { FleetReport } from './fleet.bench.js';
 import type { GitReport } from './git.bench.js';
 import type { IdleReport } from './idle.bench.js';
+import type { IdleRowsReport } from './idle-rows.bench.js';
 import type { LifecycleReport } from './lifecycle.bench.js';
 import type { MemoryGrowth } from './memory-watch.js';
 import type { ViewersReport } from './viewers.bench.js';
@@ -161,6 +162,20 @@ export function idleReport(machine: Machine, report: IdleReport): string {
     `| processor in API and worker, a minute | ${controlProcessor.toFixed(0)} ms |`,
     `| processor of its runner, a minute | ${runnerProcessor.toFixed(0)} ms |`,
     `| open runs, of all sandboxes | ${openRuns.length === 0 ? 'none' : openRuns.join(', ')} |`,
+  ].join('\n');
+}
+
+export function idleRowsReport(machine: Machine, { rows, before, withRows }: IdleRowsReport): string {
+  const names = ['api', 'worker', 'postgres'] as const;
+  const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
+  const more = names.reduce((sum, name) => sum + withRows[name] - before[name], 0);
+  return [
+    ...heading(machine, `${rows} sandboxes that are down`),
+    '',
+    '| of one core | without them | with them |',
+    '| --- | --- | --- |',
+    ...names.map((name) => `| ${name} | ${percent(before[name])} | ${percent(withRows[name])} |`),
+    `| more, of all three | | ${percent(more)} |`,
   ].join('\n');
 }
 
