@@ -29,7 +29,8 @@ export interface SpoolClearingPorts {
 /**
  * Clears away what ended execs have left in the sandboxes of a host: the spool of one that was lost, that was read past
  * a dead container, or whose worker died before it could say that it needs no more; and the command of one that was given
- * up and ran on; and the runs without a row, of files and looks, whose worker died. It never touches an exec whose row is live: its spool may hold the only copy of its output.
+ * up and ran on; and the runs without a row, of files and looks, whose worker died. It never touches an exec whose row is
+ * live: its spool may hold the only copy of its output.
  */
 export class SpoolClearing {
   private readonly left = new Set<SandboxId>();

@@ -89,6 +89,8 @@ export class FileVisits implements SandboxFiles {
       // An answer that nobody began to read is never left either.
       signal.addEventListener('abort', () => void over(), { once: true });
       try {
+        // One that was given up before this began is not told again.
+        signal.throwIfAborted();
         await startFile(connection, runId, request, { ...TRANSFER, stdin: WITHOUT_CONTENT });
         const { head, content } = await openFile(connection, runId, signal);
         return { head, content: finishedBy(content, over) };

@@ -26,7 +26,7 @@ export interface FileContent {
 }
 
 declare const brand: unique symbol;
-/** A random id: it can be no exec's, whose ids have the time in them. */
+/** A UUID of version 4: it can be no exec's, whose ids are of the versions 5 and 7. */
 export type UploadId = string & { readonly [brand]: 'UploadId' };
 
 const RANDOM_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -165,8 +165,8 @@ export interface SandboxStore {
   /** Running sandboxes of a host whose check is due, with nothing under way. Each is due again after its interval. */
   takeDueChecks(hostId: HostId, limit: number): Promise<Sandbox[]>;
   /**
-   * Writes what a check has shown. Fenced by the generation, by the settings that it was made with, and by its holder: an operation that waits for it, or nobody.
-   * False when that does not hold any more.
+   * Writes what a check has shown. Fenced by the generation, by the settings that it was made with, and by its holder: an
+   * operation that waits for it, or nobody. False when that does not hold any more.
    */
   recordHealth(
     id: SandboxId,

@@ -154,4 +154,12 @@ describe('a credential that came with a request', () => {
     await store.removeOfOperation(one.operationId as OperationId);
     expect(await opened(one)).toBeUndefined();
   });
+
+  it('goes with a request that failed, unless its operation came to be all the same', async () => {
+    const [live, never] = [await liveOperation(), operationId(uuidv7())];
+    const [needed, unused] = [credential({ operationId: live }), credential({ operationId: never })];
+    for (const one of [needed, unused]) await store.create(one);
+    for (const id of [live, never]) await store.removeUnused(id);
+    expect([await opened(needed), await opened(unused)]).toEqual(['the secret', undefined]);
+  });
 });
