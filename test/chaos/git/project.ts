@@ -12,6 +12,7 @@ import { JOURNAL, readJournal, Repository, restsOfClones } from './repository.js
 const TIMES_MAX = 40;
 const AGAIN_MS = 500;
 const CANCEL_WITHIN_MS = 120_000;
+const REMOVED_WITHIN_MS = 240_000;
 const CHANGES_MIN = 2;
 const CHANGES_MAX = 6;
 const CANCEL_CHANCE = 0.08;
@@ -21,6 +22,7 @@ const CUT_CHANCE = 0.25;
 const THOUGHT_SECONDS = [0, 0.3, 1];
 const AUTHOR = { name: 'Somebody', email: 'somebody@berth.test' };
 const OTHERS_FILE = 'other';
+const HINDRANCES = new Set(['runner_unreachable', 'git_path_occupied']);
 const CUTS: readonly Cut[] = ['before', 'within', 'after'];
 const ACTIONS = [
   { name: 'together', weight: 3 },
@@ -85,12 +87,28 @@ export class Project {
   private async cloneOnce(): Promise<void> {
     const { server, name } = this.place;
     const body = { url: server.url(this.file), path: name };
-    await this.insist('clone', body, {}, (ended) => {
+    await this.insist('clone', body, {}, async (ended) => {
       this.expectNoRests(`a clone that ${ended.state}`);
-      // Whoever gave it up may still have come too late.
-      if (ended.state !== 'succeeded' && existsSync(this.clone.path)) this.expectWhole();
+      // Whoever gave it up may still have come too late: there is a clone in its place, and it is whole.
+      if (ended.state === 'succeeded' || !existsSync(this.clone.path)) return;
+      this.expectWhole();
+      await this.removeClone();
     });
     this.expectWhole();
+  }
+
+  /** As its owner would, who wants another one there. */
+  private async removeClone(): Promise<void> {
+    const { asker, client, name, sandboxId } = this.place;
+    const giveUpAt = Date.now() + REMOVED_WITHIN_MS;
+    while (Date.now() < giveUpAt) {
+      const path = `/v1/sandboxes/${sandboxId}/files?path=${name}&recursive=true`;
+      const { status } = await client.insist(giveUpAt, 'DELETE', path);
+      if (status === 204 || status === 404) return;
+      await asker.ask('POST', `/v1/sandboxes/${sandboxId}/start`);
+      await pause(AGAIN_MS);
+    }
+    throw new Error(`The clone of ${this.file} that nobody wanted could not be removed.`);
   }
 
   private async change(subject: string, how: 'together' | 'apart' | 'refused'): Promise<void> {
@@ -129,7 +147,7 @@ export class Project {
     what: string,
     body: object,
     asked: Asked = {},
-    onEnd: (ended: SeenOperation) => void = () => undefined,
+    onEnd: (ended: SeenOperation) => void | Promise<void> = () => undefined,
   ): Promise<void> {
     const { asker, sandboxId, access, onOperation } = this.place;
     const remote = what === 'commit' ? {} : access();
@@ -151,7 +169,7 @@ export class Project {
       if (ended !== undefined) {
         const { outcome, commit } = ended.result ?? {};
         if (commit !== undefined && outcome !== 'cloned') this.told.push(commit);
-        onEnd(ended);
+        await onEnd(ended);
         if (ended.state === 'succeeded') return;
       } else {
         await asker.ask('POST', `/v1/sandboxes/${sandboxId}/start`);
@@ -200,7 +218,7 @@ export class Project {
   }
 }
 
-/** Nothing can be done in a sandbox that does not run: it is started, and asked again. */
+/** Nothing can be done in a sandbox that does not run, nor cloned to where something is: that is seen to, and asked again. */
 const decided = ({ failure }: SeenPark): ParkDecision => ({
-  decision: failure.code === 'runner_unreachable' ? 'abort' : 'retry',
+  decision: HINDRANCES.has(failure.code) ? 'abort' : 'retry',
 });
