@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   createExecActivities,
   createGitActivities,
@@ -17,6 +16,7 @@ import { DockerEngine } from '#docker';
 import { StreamServer } from '#stream';
 import { V8Buffers } from '#v8';
 import type { WorkerConfig } from './config.js';
+import { readGitSettings } from './git-settings.js';
 import type { Stores } from './stores.js';
 import type { TemporalWorkflowRuns } from '#temporal';
 
@@ -70,7 +70,7 @@ export function createHostRole(
   return {
     activities: {
       ...createHostActivities({ ...stores, objects, engine, supervisor, log }, hostId),
-      ...createGitActivities({ ...stores, engine, log, settings: gitSettingsOf(config) }),
+      ...createGitActivities({ ...stores, engine, log, settings: readGitSettings(config) }),
     },
     execActivities: createExecActivities({ execs, supervisor }, hostId),
     async start() {
@@ -119,9 +119,4 @@ function servicesOf(
     files,
     watchCommitted: (id, watcher) => supervisor.watchCommitted(id, watcher),
   };
-}
-
-function gitSettingsOf(config: WorkerConfig) {
-  const { BERTH_GIT_CA_FILE: file, BERTH_GIT_ALLOWED_NETWORKS: allowedNetworks } = config;
-  return { allowedNetworks, certificates: file === undefined ? '' : readFileSync(file, 'utf8') };
 }

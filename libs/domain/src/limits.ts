@@ -80,6 +80,9 @@ export const GIT_MESSAGE_LENGTH_MAX = 32 * KIB;
 export const GIT_TITLE_LENGTH_MAX = 250;
 export const GIT_PATHS_MAX = 1_000;
 export const GIT_DEPTH_MAX = 1_000_000;
+/** What is asked of git, as JSON, and the certificates that go with it: together as much as a start in a sandbox takes. */
+export const GIT_REQUEST_BYTES_MAX = 256 * KIB;
+export const GIT_CERTIFICATES_BYTES_MAX = 320 * KIB;
 /** Of one text that git or its remote has written, on a row. */
 export const GIT_TEXT_LENGTH_MAX = 3_000;
 /** All that one run of the program writes, percentages and all. */

@@ -110,7 +110,7 @@ func openPullRequest(r *repository, request *Request) (Result, error) {
 		_, head = r.head()
 	}
 	call := forgeCall{
-		client: client, forge: speaks, owner: owner, repository: owner + "/" + name, head: head, base: request.Base,
+		client: client, scrub: r.speak.scrub, forge: speaks, owner: owner, repository: owner + "/" + name, head: head, base: request.Base,
 		address: speaks.root(hostOf(remote)) + "/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name) + "/pulls",
 	}
 	if options.Credential != nil {
@@ -121,6 +121,7 @@ func openPullRequest(r *repository, request *Request) (Result, error) {
 
 type forgeCall struct {
 	client                                                *http.Client
+	scrub                                                 *scrubber
 	forge                                                 forge
 	address, owner, repository, head, base, authorization string
 }
@@ -183,7 +184,7 @@ func (c *forgeCall) isOurs(open *pullRequestBody) bool {
 	return open.Head.Ref == c.head && open.Base.Ref == c.base && strings.EqualFold(open.Head.Repo.FullName, c.repository)
 }
 
-// ask reads an answer that says that it went well into value; of any other it returns the beginning.
+// ask reads an answer that says that it went well into value; of any other it returns the beginning, without secrets.
 func (c *forgeCall) ask(method, address string, body io.Reader, value any) (int, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), forgeLimit)
 	defer cancel()
@@ -214,7 +215,8 @@ func (c *forgeCall) ask(method, address string, body io.Reader, value any) (int,
 			return 0, "", stopped(Failed, "The forge answered with something that is no pull request.")
 		}
 	}
-	return answer.StatusCode, string(text[:min(len(text), messageBytesMax)]), nil
+	said := c.scrub.clean(string(text), len(text) == forgeAnswerBytes)
+	return answer.StatusCode, said[:min(len(said), messageBytesMax)], nil
 }
 
 func (c *forgeCall) refusal(status int, text string) error {

@@ -12,18 +12,12 @@ const lineBytesMax = 4 << 10
 
 var percentage = regexp.MustCompile(`^(?:remote: )?([A-Z][A-Za-z ]{2,40}):\s+(\d{1,3})% `)
 
-// listener passes what git writes on, without its percentages, and tells each line of it.
+// listener passes what git writes on, without its percentages and without secrets, and tells each line of it.
 type listener struct {
 	to    io.Writer
+	scrub *scrubber
 	heard func(string)
 	line  bytes.Buffer
-}
-
-func newListener(to io.Writer, heard func(string)) io.Writer {
-	if heard == nil {
-		return to
-	}
-	return &listener{to: to, heard: heard}
 }
 
 func (l *listener) Write(piece []byte) (int, error) {
@@ -34,8 +28,7 @@ func (l *listener) Write(piece []byte) (int, error) {
 			}
 			continue
 		}
-		line := l.line.String()
-		l.line.Reset()
+		line := l.read()
 		if percentage.MatchString(line) {
 			l.heard(line)
 		} else if strings.TrimSpace(line) != "" {
@@ -44,6 +37,12 @@ func (l *listener) Write(piece []byte) (int, error) {
 		}
 	}
 	return len(piece), nil
+}
+
+// read is the line that has ended, or the beginning of a long one.
+func (l *listener) read() string {
+	defer l.line.Reset()
+	return l.scrub.clean(l.line.String(), l.line.Len() == lineBytesMax)
 }
 
 func progressOf(line string) (Progress, bool) {

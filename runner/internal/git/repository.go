@@ -99,7 +99,7 @@ func code(err error) int {
 	return 0
 }
 
-// messageOf is what git complained of, short enough to be shown.
+// messageOf is what git complained of, which holds no secret any more, short enough to be shown.
 func messageOf(err error) string {
 	text := strings.TrimSpace(err.Error())
 	if len(text) > messageBytesMax {
@@ -144,7 +144,10 @@ func (r *repository) runOnce(input io.Reader, heard func(string), arguments ...s
 	command.Stdin = input
 	output, complaints := &bounded{max: outputBytesMax}, &bounded{max: errorBytesMax}
 	command.Stdout = output
-	command.Stderr = newListener(complaints, heard)
+	command.Stderr = complaints
+	if heard != nil {
+		command.Stderr = &listener{to: complaints, scrub: r.speak.scrub, heard: heard}
+	}
 	err = command.Run()
 	if err == nil {
 		return output.String(), nil
@@ -153,7 +156,7 @@ func (r *repository) runOnce(input io.Reader, heard func(string), arguments ...s
 	if !errors.As(err, &exit) {
 		return "", fmt.Errorf("start git: %w", err)
 	}
-	text := r.plain(complaints.String())
+	text := r.plain(r.speak.scrub.clean(complaints.String(), complaints.truncated))
 	if text == "" {
 		text = fmt.Sprintf("git %s ended with %d", arguments[0], exit.ExitCode())
 	}

@@ -8,8 +8,12 @@ import (
 
 const hidden = "[hidden]"
 
-// scrubber takes secrets, in every form in which they travel, out of text that others wrote.
-type scrubber struct{ replacer *strings.Replacer }
+// scrubber takes secrets, in every form in which they travel, out of text that others wrote. It must see text before
+// anything is cut off its end: what is left of a secret there is not the secret any more, and stays.
+type scrubber struct {
+	forms    []string
+	replacer *strings.Replacer
+}
 
 func (s *scrubber) hide(c *Credential) {
 	pair := c.Username + ":" + c.Secret
@@ -20,15 +24,29 @@ func (s *scrubber) hide(c *Credential) {
 	var pairs []string
 	for _, form := range forms {
 		if form != "" {
+			s.forms = append(s.forms, form)
 			pairs = append(pairs, form, hidden)
 		}
 	}
 	s.replacer = strings.NewReplacer(pairs...)
 }
 
-func (s *scrubber) clean(text string) string {
+// clean takes secrets out. Of text that was read only so far, whatever a secret could begin with at its end goes, too.
+func (s *scrubber) clean(text string, isCut bool) string {
 	if s.replacer == nil {
 		return text
 	}
-	return s.replacer.Replace(text)
+	text = s.replacer.Replace(text)
+	if !isCut {
+		return text
+	}
+	begun := 0
+	for _, form := range s.forms {
+		for length := min(len(form)-1, len(text)); length > begun; length-- {
+			if strings.HasSuffix(text, form[:length]) {
+				begun = length
+			}
+		}
+	}
+	return text[:len(text)-begun]
 }

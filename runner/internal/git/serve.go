@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"berth.dev/runner/internal/process"
+	"berth.dev/runner/internal/protocol"
 )
 
 const (
-	requestBytesMax = 512 << 10
+	requestBytesMax = protocol.StdinInlineBytesMax
 	progressPause   = 200 * time.Millisecond
 )
 
@@ -54,8 +55,8 @@ func (s *speaker) progress(next Progress) {
 func (s *speaker) result(result Result) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	result.Message = s.scrub.clean(result.Message)
-	result.RemoteText = s.scrub.clean(result.RemoteText)
+	result.Message = s.scrub.clean(result.Message, false)
+	result.RemoteText = s.scrub.clean(result.RemoteText, false)
 	return s.out.Encode(event{Result: &result})
 }
 

@@ -18,7 +18,7 @@ const (
 const (
 	// StdinBytesMax bounds one STDIN message, StdinInlineBytesMax what a START may carry.
 	StdinBytesMax       = 128 << 10
-	StdinInlineBytesMax = 256 << 10
+	StdinInlineBytesMax = 640 << 10
 	WriterBytesMax      = 64
 	TerminalSizeMax     = 1_000
 )

@@ -91,6 +91,13 @@ const pushFields = {
 
 const notBoth = (body: { credentialId?: unknown; credential?: unknown }): boolean =>
   body.credentialId === undefined || body.credential === undefined;
+/** It goes into the sandbox as one message. */
+const notTooLong = (body: object): boolean =>
+  Buffer.byteLength(JSON.stringify(body)) <= limits.GIT_REQUEST_BYTES_MAX;
+const TOO_LONG = {
+  path: ['paths'],
+  error: `with the rest, must be at most ${limits.GIT_REQUEST_BYTES_MAX} bytes`,
+};
 const NOT_BOTH = { path: ['credential'], error: 'comes in place of `credentialId`, not with it' };
 
 export const CloneBody = z
@@ -104,11 +111,15 @@ export const CloneBody = z
   .refine(notBoth, NOT_BOTH)
   .meta({ id: 'GitCloneRequest' });
 
-export const CommitBody = z.strictObject(commitFields).meta({ id: 'GitCommitRequest' });
+export const CommitBody = z
+  .strictObject(commitFields)
+  .refine(notTooLong, TOO_LONG)
+  .meta({ id: 'GitCommitRequest' });
 export const PushBody = z.strictObject(pushFields).refine(notBoth, NOT_BOTH).meta({ id: 'GitPushRequest' });
 export const CommitAndPushBody = z
   .strictObject({ ...commitFields, ...pushFields })
   .refine(notBoth, NOT_BOTH)
+  .refine(notTooLong, TOO_LONG)
   .meta({ id: 'GitCommitAndPushRequest' });
 export const PullBody = z
   .strictObject({ path: pathText, branch: nameText.optional(), ...access })

@@ -30,6 +30,8 @@ describe('the address of a remote', () => {
     '../other.git',
     'ssh://-oProxyCommand=x/y',
     'git@github.com:a/b.git',
+    'ssh://git@github.com/a/b.git',
+    'git+ssh://github.com/a',
     'git://github.com/a/b',
     'http://github.com/a/b',
     'HTTPS://github.com/a/b',

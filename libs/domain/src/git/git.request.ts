@@ -48,6 +48,8 @@ const HOST =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const HTTPS_URL = /^https:\/\/([^/?#]*)(\/[^?#]*)$/;
+/** As a protocol, or as git's short form `user@host:path`. */
+const SSH_URL = /^(?:ssh|git\+ssh|ssh\+git):|^[^/:@]+@[^/:]+:/i;
 const PORT_MAX = 65_535;
 const NOT_IN_REFS = /[\s\p{Cc}~^:?*[\\]|\.\.|@\{|\/\/|\.lock(?:\/|$)|\/\.|\.\/|^[-./]|[./]$/u;
 const COMMIT_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
@@ -60,6 +62,7 @@ const REVISION = /^[A-Za-z0-9_][A-Za-z0-9_./@{}~^+-]*$/;
 export function refuseGitUrl(url: string): string | undefined {
   if (url.length > limits.GIT_URL_LENGTH_MAX) return 'is too long';
   if (CONTROL_OR_SPACE.test(url) || url.includes('\\')) return 'has a character that no address has';
+  if (SSH_URL.test(url)) return 'is an address of ssh: take the https address, and a token as its credential';
   const [, authority = '', path = ''] = HTTPS_URL.exec(url) ?? [];
   if (authority === '') return 'must be an https address of a repository, without a query and a fragment';
   if (authority.includes('@')) return 'must not name a user: a credential does';
