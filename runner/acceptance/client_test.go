@@ -176,6 +176,12 @@ func (c *client) cancel(execID string, grace time.Duration) protocol.CancelResul
 	return result
 }
 
+func (c *client) endForStop(execID string, grace time.Duration) (protocol.CancelResult, error) {
+	c.t.Helper()
+	request := protocol.CancelRequest{ExecID: execID, GraceMs: grace.Milliseconds(), Stops: true}
+	return ask[protocol.CancelResult](c, protocol.Cancel, request)
+}
+
 // transcript is all that a follow has brought.
 type transcript struct {
 	stdout, stderr, framed bytes.Buffer

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -233,6 +234,37 @@ func TestAStopOfTheSandboxLeavesRecords(t *testing.T) {
 	}
 	if result, err := c.start(obedient); err != nil || result.State != protocol.StateFinished {
 		t.Fatalf("%+v %v", result, err)
+	}
+}
+
+func TestWhatIsEndedBeforeAStopOfTheSandboxIsNotCanceledAndHasNoTombstone(t *testing.T) {
+	c := newSandbox(t).dial()
+	obedient, deaf, later := shell("trap 'exit 6' TERM; echo ready; while :; do sleep 0.05; done"), shell(stubborn), shell("echo later")
+	var refusal *protocol.Error
+	if _, err := c.endForStop(later.ExecID, time.Second); !errors.As(err, &refusal) || refusal.Code != protocol.CodeUnknownExec {
+		t.Fatalf("one that was never claimed: %v", err)
+	}
+	for execID, want := range map[string]string{obedient.ExecID: "sandbox_stopped 6 -", deaf.ExecID: "sandbox_stopped - SIGKILL"} {
+		request := obedient
+		if execID == deaf.ExecID {
+			request = deaf
+		}
+		c.mustStart(request)
+		c.awaitOutput(execID)
+		// Asked twice it is one end.
+		for range 2 {
+			result, err := c.endForStop(execID, 200*time.Millisecond)
+			if err != nil || result.State != protocol.StateFinished || ending(result.ExitRecord) != want {
+				t.Fatalf("%+v %v", result, err)
+			}
+		}
+		if left := marked(t, execID); len(left) != 0 {
+			t.Fatalf("left: %v", left)
+		}
+	}
+	c.mustStart(later)
+	if got := c.ended(later.ExecID); ending(got.record) != "exited 0 -" {
+		t.Fatalf("%+v", got.record)
 	}
 }
 

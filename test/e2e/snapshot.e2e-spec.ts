@@ -4,7 +4,7 @@ import Docker from 'dockerode';
 import { runningStack } from '../stack/running-stack.js';
 import { call, ended, output, run, sandboxOf } from './api-client.js';
 import { berth } from './berth-cli.js';
-import { startedExec } from './exec-waits.js';
+import { startedExec, untilOutput } from './exec-waits.js';
 
 jest.setTimeout(180_000);
 
@@ -125,10 +125,27 @@ describe('a snapshot', () => {
     expect(await inside(sandbox, 'cat /workspace/a/file')).toBe('content\n');
   });
 
-  it('is taken before a restart where the request says so', async () => {
+  it('is taken before a restart where the request says so, when what ran has written its last', async () => {
+    const command = `trap 'echo whole > /workspace/last; exit 7' TERM; echo ready; while :; do sleep 0.1; done`;
+    const running = await startedExec(sandbox, { command });
+    await untilOutput(running.id, 'ready');
     const { operation } = await ask(`${sandbox}/restart?wait=60`, { snapshot: true });
-    expect(operation?.steps.map(({ name }) => name)).toContain('write_snapshot');
-    expect(operation).toMatchObject({ state: 'succeeded', result: { snapshotId: operation?.id } });
+    const id = operation?.id;
+    expect(operation).toMatchObject({ state: 'succeeded', result: { snapshotId: id, changed: 0 } });
+    expect(operation?.steps.slice(0, 4).map(({ name }) => name)).toEqual([
+      'hold_queue',
+      'end_execs',
+      'write_snapshot',
+      'stop_container',
+    ]);
+    expect(await ended(running.id)).toMatchObject({
+      state: 'failed',
+      exitCode: 7,
+      exitRecord: { reason: 'sandbox_stopped' },
+    });
+    await inside(sandbox, 'rm /workspace/last');
+    await ask(`${sandbox}/restore?wait=60`, { snapshotId: id });
+    expect(await inside(sandbox, 'cat /workspace/last')).toBe('whole\n');
   });
 });
 

@@ -6,6 +6,7 @@ import {
   type ContainerSpec,
   type ContainerView,
   type RunnerConnection,
+  type RunnerExecStatus,
   type SandboxId,
   type SandboxRef,
   type SurveyedContainer,
@@ -22,6 +23,7 @@ export type EngineCall =
   | 'startContainer'
   | 'connect'
   | 'check'
+  | 'endForStop'
   | 'stopContainer'
   | 'removeContainers'
   | 'removeStorage'
@@ -34,6 +36,9 @@ export class MemoryEngine implements ContainerEngine {
   readonly containers = new Map<string, Container>();
   readonly volumes = new Set<SandboxId>();
   readonly workspaces = new Set<string>();
+  /** Execs that run, and those that begin once somebody has asked about them. */
+  readonly commands = new Set<string>();
+  readonly beginning = new Set<string>();
   /** Every call that may change something, in order. */
   readonly calls: EngineCall[] = [];
   private readonly failing = new Set<EngineCall>();
@@ -145,7 +150,15 @@ export class MemoryEngine implements ContainerEngine {
     const { state } = await this.inspect(ref);
     if (state !== 'running') throw new DomainError('runner_unreachable', `The container is ${state}.`);
     await this.answer('connect');
-    const connection: Partial<RunnerConnection> = { list: async () => await Promise.resolve([]) };
+    const connection: Partial<RunnerConnection> = {
+      list: async () => await Promise.resolve([]),
+      status: async (execId) => await Promise.resolve(this.statusOf(execId)),
+      endForStop: async (execId) => {
+        this.commands.delete(execId);
+        await this.answer('endForStop');
+        return { state: 'finished', descendantsKilled: 0, hadToKill: false };
+      },
+    };
     return connection as RunnerConnection;
   }
 
@@ -197,6 +210,15 @@ export class MemoryEngine implements ContainerEngine {
 
   async version(): Promise<string> {
     return await Promise.resolve('memory');
+  }
+
+  private statusOf(execId: string): RunnerExecStatus {
+    const positions = { firstPosition: 0, endPosition: 0 };
+    if (this.beginning.delete(execId)) {
+      this.commands.add(execId);
+      return { execId, state: 'unknown', ...positions };
+    }
+    return { execId, state: this.commands.has(execId) ? 'running' : 'finished', ...positions };
   }
 
   private removeUpTo({ sandboxId, generation }: SandboxRef): void {

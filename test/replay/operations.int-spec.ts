@@ -77,7 +77,7 @@ describe('the run of an operation', () => {
     const handle = await run.start('restart', { options });
     await handle.result();
     expect(run.calls).toEqual(OPERATION_PLANS.restart.map(({ step }) => step));
-    await keepHistory(namespace, 'restart-with-every-step', handle.workflowId);
+    await keepHistory(namespace, 'restart-that-ends-execs-before-its-snapshot', handle.workflowId);
   });
 
   it.each(['check_restarts', 'await_health'] as const)(

@@ -54,6 +54,7 @@ export interface HostActivities {
   awaitRunner(input: StepInput): Promise<void>;
   /** Returns when the sandbox's own check is well for the first time; fails when its time to start is over. */
   awaitHealth(input: StepInput): Promise<void>;
+  endExecs(input: StepInput): Promise<void>;
   stopContainer(input: StepInput): Promise<void>;
   /** Returns when every exec of the sandbox that was claimed has ended, with its output stored. */
   drainExecs(input: StepInput): Promise<void>;

@@ -6,6 +6,7 @@ import {
   planOperation,
   snapshotId,
   undosOf,
+  type ExecId,
   type Operation,
   type OperationOptions,
   type Park,
@@ -271,6 +272,60 @@ describe('a snapshot and what becomes of it', () => {
     expect(options).toEqual({ snapshot: true });
     await life.world.operations.move(id, ['pending'], 'canceled');
     expect((await life.request('restart', { snapshot: false })).options).toEqual({ snapshot: false });
+  });
+});
+
+describe('a restart that begins with a snapshot', () => {
+  const [RUNNING, STARTING] = ['01', '02'].map((end) => `0190b0a0-0000-7000-8000-0000000000${end}`) as [
+    ExecId,
+    ExecId,
+  ];
+  const snapshotted = { snapshot: true } as const;
+  const steps = planOperation('restart', snapshotted).map(({ step }) => step);
+
+  beforeEach(async () => {
+    await run('start');
+    for (const id of [RUNNING, STARTING]) {
+      await life.exec(id);
+      await life.world.run(id);
+    }
+    life.engine.commands.add(RUNNING);
+    life.engine.beginning.add(STARTING);
+  });
+
+  it('ends what runs, and what is just being started, before it reads the workspace; each step twice', async () => {
+    const operation = await life.request('restart', snapshotted);
+    for (const step of steps) for (let time = 1; time <= 2; time++) await life.attempt(step, operation);
+    const { calls, commands } = life.engine;
+    const ended = calls.flatMap((call, at) => (call === 'endForStop' ? [at] : []));
+    expect(ended.length).toBeGreaterThan(1);
+    expect(calls.indexOf('readWorkspace')).toBeGreaterThan(Math.max(...ended));
+    expect(commands.size).toBe(0);
+    expect((await life.world.execs.get(RUNNING)).state).toBe('failed');
+    expectAfter('restart');
+  });
+
+  it('goes on where an answer was lost in the middle of the ending', async () => {
+    const operation = await life.request('restart', snapshotted);
+    for (const step of steps) {
+      if (step === 'end_execs') {
+        life.engine.failsNext('endForStop');
+        await expect(life.attempt(step, operation)).rejects.toMatchObject({ type: 'container_failed' });
+      }
+      await life.attempt(step, operation);
+    }
+    expect(life.engine.commands.size).toBe(0);
+    expectAfter('restart');
+  });
+
+  it('does not ask a runner whose container is paused or down: nothing writes there', async () => {
+    const operation = await life.request('restart', snapshotted);
+    const [container] = life.engine.containers.values();
+    for (const state of ['paused', 'exited'] as const) {
+      Object.assign(container as object, { state });
+      await life.attempt('end_execs', operation);
+    }
+    expect(life.engine.calls).not.toContain('endForStop');
   });
 });
 

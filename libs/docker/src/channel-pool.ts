@@ -128,6 +128,10 @@ class LeasedConnection implements RunnerConnection {
     return this.during((channel) => channel.cancel(execId, graceMs));
   }
 
+  endForStop(execId: string, graceMs: number): Promise<CancelResult> {
+    return this.during((channel) => channel.endForStop(execId, graceMs));
+  }
+
   writeStdin(execId: string, piece: InputPiece): Promise<InputResult> {
     return this.during((channel) => channel.writeStdin(execId, piece));
   }

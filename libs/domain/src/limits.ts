@@ -28,6 +28,8 @@ export const STDIN_WRITER_LENGTH_MAX = 64;
 export const STDIN_WAIT_MS_MAX = 5 * SECOND_MS;
 export const TERMINAL_SIZE_MAX = 1_000;
 export const EXEC_CANCEL_GRACE_MS = 2 * SECOND_MS;
+/** What a command has to end by itself before its sandbox is stopped, as it has from the runner when that is stopped. */
+export const EXEC_STOP_GRACE_MS = 3 * SECOND_MS;
 export const LABEL_ITEMS_MAX = 20;
 export const LABEL_KEY_LENGTH_MAX = 63;
 export const LABEL_VALUE_LENGTH_MAX = 255;

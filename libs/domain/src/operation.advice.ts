@@ -43,6 +43,8 @@ const CHECK_BY_STEP: Readonly<Record<StepName, string>> = {
     'Why it does not stay up: the failure of the sandbox, `docker logs` of its container. A retry starts it and counts anew.',
   hold_queue: 'Whether Postgres answers.',
   await_execs: 'The execs that still run: cancel them, or retry to wait for them again.',
+  end_execs:
+    'The execs that still run: cancel them. Whether the runner answers: `docker logs` of the container.',
   withdraw_execs: 'Whether Postgres and Temporal answer.',
   stop_container: '`docker inspect` of the container: does it end when it is stopped by hand?',
   drain_execs: 'The execs that have not ended, and the volume of the spool (`docker volume ls`).',

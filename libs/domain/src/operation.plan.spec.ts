@@ -46,10 +46,10 @@ describe('the plan of an operation', () => {
     expect(plan.map(({ undo }) => undo)).not.toContain('run_again');
   });
 
-  it('takes a snapshot before a restart only where that is wanted, and before anything is ended', () => {
+  it('takes a snapshot before a restart only where that is wanted, and when all execs have ended', () => {
     const steps = planOperation('restart', { snapshot: true }).map(({ step }) => step);
-    expect(steps.indexOf('write_snapshot')).toBe(steps.indexOf('stop_container') - 1);
-    expect(stepsOf('restart')).not.toContain('write_snapshot');
+    expect(steps.slice(0, 4)).toEqual(['hold_queue', 'end_execs', 'write_snapshot', 'stop_container']);
+    for (const step of ['end_execs', 'write_snapshot']) expect(stepsOf('restart')).not.toContain(step);
   });
 
   it('deletes the spool only after it was drained, and the row last', () => {

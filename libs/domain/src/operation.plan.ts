@@ -34,6 +34,8 @@ const GUARD = { step: 'check_restarts', undo: null } as const satisfies Planned;
 
 const HOLD = { step: 'hold_queue', undo: 'observe_container' } as const satisfies Planned;
 const AWAIT = { step: 'await_execs', undo: null } as const satisfies Planned;
+/** Before the workspace is read, so that no command is in the middle of writing it. */
+const END_EXECS = { step: 'end_execs', undo: null } as const satisfies Planned;
 /** After the drain no byte of output is in the spool alone. */
 const DRAIN = { step: 'drain_execs', undo: null } as const satisfies Planned;
 const SNAPSHOT = { step: 'write_snapshot', undo: 'discard_snapshot' } as const satisfies Planned;
@@ -84,7 +86,16 @@ const PUSH = { step: 'push_branch', undo: 'discard_git' } as const satisfies Pla
 export const OPERATION_PLANS = {
   start: [GUARD, ...STARTING],
   stop: [HOLD, ...ENDING, STOPPED],
-  restart: [GUARD, HOLD, AWAIT, SNAPSHOT, { step: 'stop_container', undo: null }, DRAIN, ...STARTING],
+  restart: [
+    GUARD,
+    HOLD,
+    AWAIT,
+    END_EXECS,
+    SNAPSHOT,
+    { step: 'stop_container', undo: null },
+    DRAIN,
+    ...STARTING,
+  ],
   delete: [HOLD, { step: 'withdraw_execs', undo: null }, ...ENDING, ...REMOVING],
   git_clone: [{ step: 'clone_repository', undo: 'discard_git' }, RECORD_GIT],
   git_commit: [COMMIT, RECORD_GIT],
@@ -118,6 +129,8 @@ export interface PlannedStep {
   readonly undo: Undo | null;
 }
 
+/** The stop ends execs as well, where nothing is to be read before it. */
+const OF_A_SNAPSHOT: ReadonlySet<StepName> = new Set(['end_execs', 'write_snapshot']);
 const RUN_STEPS: ReadonlySet<StepName> = new Set(RUN.map(({ step }) => step));
 
 /** The steps of one run: those of its kind, without what its request has no use for. */
@@ -132,7 +145,7 @@ function isNeeded(kind: OperationKind, step: StepName, options: OperationOptions
   if (step === 'await_execs') return options.running === 'wait';
   if (step === 'await_health' && options.awaitsHealth !== true) return false;
   if (step === 'check_restarts') return isRestart(options.because);
-  if (kind === 'restart' && step === 'write_snapshot') return options.snapshot === true;
+  if (kind === 'restart' && OF_A_SNAPSHOT.has(step)) return options.snapshot === true;
   if (kind !== 'restore' && kind !== 'change') return true;
   const endsRunning = options.before?.isWanted !== false;
   if (step === 'record_stopped') return !endsRunning;

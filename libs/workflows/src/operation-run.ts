@@ -22,6 +22,7 @@ import {
   type Failure,
   type OperationKind,
   type Park,
+  type PlannedStep,
   type StepRecord,
   type TakenOver,
   type Undo,
@@ -39,6 +40,8 @@ export const cancelOperationSignal = defineSignal(CANCEL_SIGNAL);
 
 /** Runs of starts that began before this do not undo. */
 const UNDO_OF_STARTS = 'undo-of-starts';
+/** Restarts that began before this took their snapshot while execs went on. */
+const EXECS_END_BEFORE_A_SNAPSHOT = 'execs-end-before-a-snapshot';
 
 /**
  * The plan of one operation from its first step to its end. A step that fails for good parks the run, or ends it where it
@@ -47,7 +50,7 @@ const UNDO_OF_STARTS = 'undo-of-starts';
 export async function runOperation(kind: OperationKind, input: OperationInput): Promise<OperationResult> {
   const run = new OperationRun(input, isGitKind(kind));
   if (input.tookOver) await endParkedRun(input.tookOver);
-  const plan = planOperation(kind, input.options ?? {});
+  const plan = planOf(kind, input);
   const doStep = stepActivities(input);
   let begun = 0;
   try {
@@ -60,6 +63,14 @@ export async function runOperation(kind: OperationKind, input: OperationInput): 
     return await CancellationScope.nonCancellable(() => run.giveUp(endAfter(error), kind, undos));
   }
   return run.ended('succeeded');
+}
+
+/** In the plan of a run from before there was that step, all others are as they are. */
+function planOf(kind: OperationKind, { options = {} }: OperationInput): readonly PlannedStep[] {
+  const plan = planOperation(kind, options);
+  const isNew = ({ step }: PlannedStep): boolean => step === 'end_execs';
+  if (!plan.some(isNew) || patched(EXECS_END_BEFORE_A_SNAPSHOT)) return plan;
+  return plan.filter((planned) => !isNew(planned));
 }
 
 /** The run whose sandbox this one has taken: its row has ended, so all that is left is to wake it. */

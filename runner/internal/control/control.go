@@ -59,6 +59,15 @@ type StartedNotice struct {
 
 type CancelOrder struct {
 	GraceMs int64 `json:"graceMs"`
+	// Stops: because of the sandbox, which goes on until all of its execs have ended.
+	Stops bool `json:"stops,omitempty"`
+}
+
+func (o CancelOrder) Reason() protocol.Reason {
+	if o.Stops {
+		return protocol.ReasonSandboxStopped
+	}
+	return protocol.ReasonCanceled
 }
 
 // EndedNotice carries no record if it could not be written: then nothing is known about the end.

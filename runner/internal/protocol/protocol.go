@@ -173,6 +173,8 @@ type CommitRequest struct {
 type CancelRequest struct {
 	ExecID  string `json:"execId"`
 	GraceMs int64  `json:"graceMs"`
+	// Stops ends it because the sandbox is about to be stopped: nobody has canceled it.
+	Stops bool `json:"stops,omitempty"`
 }
 
 type CancelResult struct {

@@ -12,9 +12,10 @@ import (
 const cancelMargin = 40 * time.Second
 
 // Cancel leaves the tombstone before it looks for the exec, and a start looks for the tombstone after it has become
-// visible: so one of the two sees the other, and nothing starts after a cancel.
+// visible: so one of the two sees the other, and nothing starts after a cancel. A stop of the sandbox leaves none: it
+// ends what has been claimed, and nobody wanted that never to run.
 func (s *Sandbox) Cancel(request protocol.CancelRequest) (protocol.CancelResult, error) {
-	if err := s.bury(request.ExecID); err != nil {
+	if err := s.buryFor(request); err != nil {
 		return protocol.CancelResult{}, err
 	}
 	e := s.find(request.ExecID)
@@ -24,7 +25,7 @@ func (s *Sandbox) Cancel(request protocol.CancelRequest) (protocol.CancelResult,
 	<-e.decided
 	if supervisor := e.currentSupervisor(); supervisor != nil {
 		// One that no longer reads has ended or is about to, and then the exec is over.
-		_ = supervisor.conn.WriteJSON(control.Cancel, 0, control.CancelOrder{GraceMs: request.GraceMs})
+		_ = supervisor.conn.WriteJSON(control.Cancel, 0, control.CancelOrder{GraceMs: request.GraceMs, Stops: request.Stops})
 	}
 	select {
 	case <-e.over:
@@ -32,6 +33,17 @@ func (s *Sandbox) Cancel(request protocol.CancelRequest) (protocol.CancelResult,
 	case <-time.After(time.Duration(request.GraceMs)*time.Millisecond + cancelMargin):
 		return protocol.CancelResult{}, protocol.Errorf(protocol.CodeInternal, "the end could not be verified in time")
 	}
+}
+
+func (s *Sandbox) buryFor(request protocol.CancelRequest) error {
+	if !request.Stops {
+		return s.bury(request.ExecID)
+	}
+	status, err := s.Status(request.ExecID)
+	if err == nil && status.State == protocol.StateUnknown {
+		return protocol.Errorf(protocol.CodeUnknownExec, "the exec was never claimed")
+	}
+	return err
 }
 
 // bury spares the tombstone where a record is there already. Where the disk is too full for one, the claim of a

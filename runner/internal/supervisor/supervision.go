@@ -136,7 +136,7 @@ func (s *supervision) obey(message wire.Message, open bool) {
 	case control.Cancel:
 		var order control.CancelOrder
 		if json.Unmarshal(message.Payload, &order) == nil {
-			s.end(protocol.ReasonCanceled, time.Duration(order.GraceMs)*time.Millisecond)
+			s.end(order.Reason(), time.Duration(order.GraceMs)*time.Millisecond)
 		}
 	case control.Stop:
 		s.stopping = true

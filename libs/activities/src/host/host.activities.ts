@@ -28,6 +28,7 @@ import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
 import { awaitHealth } from './await-health.js';
+import { endExecs } from './end-execs.js';
 import { reconcileHost } from './reconcile.js';
 import { drainExecs, observeContainer } from './settle.js';
 
@@ -70,6 +71,8 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
 
     awaitHealth: (input) =>
       step('await_health', input, (sandbox) => awaitHealth(ports, input.operationId, sandbox)),
+
+    endExecs: (input) => step('end_execs', input, (sandbox) => endExecs(ports, sandbox, signal())),
 
     stopContainer: (input) =>
       step('stop_container', input, async (sandbox) => {

@@ -69,7 +69,10 @@ async function sendAsHost(channel: RunnerChannel, { kind, json, stdin }: Message
     case 'commit':
       return await channel.commit(execId, fields['position'] as unknown as number);
     case 'cancel':
-      return await channel.cancel(execId, fields['graceMs'] as unknown as number);
+      return await channel[fields['stops'] === undefined ? 'cancel' : 'endForStop'](
+        execId,
+        fields['graceMs'] as unknown as number,
+      );
     case 'signal':
       return await channel.signal(execId, fields['signal'] as unknown as SendableSignal);
     case 'resize':

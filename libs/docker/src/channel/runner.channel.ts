@@ -157,7 +157,11 @@ export class RunnerChannel implements RunnerConnection {
   }
 
   async cancel(execId: string, graceMs: number): Promise<CancelResult> {
-    return cancelResultFrom(await this.ask(MESSAGE.cancel, { execId, graceMs }, graceMs + CANCEL_MARGIN_MS));
+    return await this.endExec({ execId, graceMs });
+  }
+
+  async endForStop(execId: string, graceMs: number): Promise<CancelResult> {
+    return await this.endExec({ execId, graceMs, stops: true });
   }
 
   async writeStdin(execId: string, piece: InputPiece): Promise<InputResult> {
@@ -216,6 +220,10 @@ export class RunnerChannel implements RunnerConnection {
     const answer = this.pending.answer(requestId, deadlineMs);
     this.transport.send(bytes);
     return await answer;
+  }
+
+  private async endExec(request: { execId: string; graceMs: number; stops?: true }): Promise<CancelResult> {
+    return cancelResultFrom(await this.ask(MESSAGE.cancel, request, request.graceMs + CANCEL_MARGIN_MS));
   }
 
   private needsInput(): void {

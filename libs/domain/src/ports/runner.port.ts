@@ -28,6 +28,11 @@ export interface RunnerConnection {
   /** Leaves a tombstone, ends the whole process tree and answers when that has been verified. */
   cancel(execId: string, graceMs: number): Promise<CancelResult>;
   /**
+   * Ends it because the sandbox is about to be stopped, and answers when that has been verified: its record says so, and it has no
+   * tombstone. Throws `not_found` where it was never claimed. A runner that does not know of this cancels it.
+   */
+  endForStop(execId: string, graceMs: number): Promise<CancelResult>;
+  /**
    * Hands input to a running command, each byte once. At most `limits.STDIN_PIECES_AT_ONCE_MAX` requests for one exec are on
    * their way at once; a newer runner applies them in their order, an older one may answer `gap` to some. These three throw
    * `not_found` before the exec was started here, and `invalid_state` when it has ended or takes no such thing.
