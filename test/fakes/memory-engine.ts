@@ -11,7 +11,7 @@ import {
   type SandboxRef,
   type SurveyedContainer,
   type ArchiveSummary,
-  type OperationId,
+  type WorkspaceId,
   type WorkspaceArchive,
   type WorkspaceRef,
 } from '#domain';
@@ -42,9 +42,17 @@ export class MemoryEngine implements ContainerEngine {
   /** Every call that may change something, in order. */
   readonly calls: EngineCall[] = [];
   private readonly failing = new Set<EngineCall>();
+  private readonly frozen = new Map<EngineCall, Promise<void>>();
 
   failsNext(call: EngineCall): void {
     this.failing.add(call);
+  }
+
+  /** The next such call stands still before it answers, until what is returned is called. */
+  freezesNext(call: EngineCall): () => void {
+    let thaw = (): void => undefined;
+    this.frozen.set(call, new Promise((resolve) => (thaw = resolve)));
+    return () => thaw();
   }
 
   async prepareStorage(spec: ContainerSpec): Promise<void> {
@@ -110,7 +118,7 @@ export class MemoryEngine implements ContainerEngine {
   async listWorkspaces(): Promise<WorkspaceRef[]> {
     const all = [...this.workspaces].map((name) => {
       const [sandboxId = '', workspaceId = ''] = name.split(':');
-      return { sandboxId: sandboxId as SandboxId, workspaceId: (workspaceId || null) as OperationId | null };
+      return { sandboxId: sandboxId as SandboxId, workspaceId: (workspaceId || null) as WorkspaceId | null };
     });
     return await Promise.resolve(all);
   }
@@ -229,7 +237,9 @@ export class MemoryEngine implements ContainerEngine {
   }
 
   private async answer(call: EngineCall): Promise<void> {
-    await Promise.resolve();
+    const thawed = this.frozen.get(call);
+    this.frozen.delete(call);
+    await thawed;
     this.calls.push(call);
     if (this.failing.delete(call)) throw new DomainError('container_failed', `The engine failed to ${call}.`);
   }

@@ -32,6 +32,7 @@ import {
   type SettingsChange,
   type TakenOver,
   type TenantId,
+  type WorkspaceId,
   touchesSandbox,
 } from '#domain';
 import { pageOf } from './memory-page.js';
@@ -172,7 +173,7 @@ export class MemorySandboxes implements SandboxStore {
   async switchWorkspace(
     id: SandboxId,
     operationId: OperationId,
-    workspaceId: OperationId | null,
+    workspaceId: WorkspaceId | null,
   ): Promise<boolean> {
     const operation = this.operations.get(operationId);
     if (!operation || isTerminal(OPERATION_TRANSITIONS, operation.state)) return false;

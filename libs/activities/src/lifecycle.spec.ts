@@ -373,6 +373,36 @@ describe('a restore or a change', () => {
     expect(life.sandbox).toMatchObject({ tier: 'large' });
   });
 
+  it('is not harmed by an attempt that was thought dead and goes on after the sandbox has its new workspace', async () => {
+    await run('start');
+    const operation = await life.request('restore', await optionsOf('restore'));
+    const thaw = life.engine.freezesNext('unpackWorkspace');
+    const frozen = life.attempt('unpack_snapshot', operation);
+    for (const step of ['unpack_snapshot', 'hold_queue', 'stop_container', 'switch_workspace'] as const) {
+      await life.attempt(step, operation);
+    }
+    const { workspaceId } = life.sandbox;
+    thaw();
+    await frozen;
+    expect(workspaceId).not.toBeNull();
+    expect(life.sandbox).toMatchObject({ workspaceId });
+    for (const step of stepsOf('restore').slice(3)) await life.attempt(step, operation);
+    expect([...life.engine.workspaces]).toContain(`${life.sandboxId}:${workspaceId}`);
+    expect(life.sandbox).toMatchObject({ workspaceId, observedState: 'running' });
+    await life.reconcile();
+    expect([...life.engine.workspaces]).toEqual([`${life.sandboxId}:${workspaceId}`]);
+  });
+
+  it('takes what an attempt has unpacked away with it when that fails', async () => {
+    await run('start');
+    const operation = await life.request('restore', await optionsOf('restore'));
+    life.engine.failsNext('unpackWorkspace');
+    await expect(life.attempt('unpack_snapshot', operation)).rejects.toMatchObject({
+      type: 'container_failed',
+    });
+    expect(life.engine.workspaces.size).toBe(1);
+  });
+
   it('leaves the workspace that was replaced to the next reconcile, and only that', async () => {
     await run('start');
     await run('restore');

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { BASE_IMAGE } from '../../../scripts/launcher/base-image.js';
 import { runningStack } from '../../../test/stack/running-stack.js';
-import { operationId, type ArchiveSummary, type WorkspaceRef } from '#domain';
+import { workspaceId, type ArchiveSummary, type WorkspaceRef } from '#domain';
 import type { DockerEngine } from './docker-engine.js';
 import { tarOf } from './tar-file.js';
 import { TestingEngine } from './testing-engine.js';
@@ -34,19 +34,21 @@ function summaryOf(stream: Buffer, change: Partial<ArchiveSummary> = {}): Archiv
 
 async function unpack(stream: Buffer, change: Partial<ArchiveSummary> = {}): Promise<WorkspaceRef> {
   const spec = testing.spec(BASE_IMAGE);
-  const workspace = { sandboxId: spec.sandboxId, workspaceId: operationId(randomUUID()) };
+  const workspace = { sandboxId: spec.sandboxId, workspaceId: workspaceId(randomUUID()) };
   const archive = { bytes: pieces(stream), summary: summaryOf(stream, change) };
   await engine.unpackWorkspace(workspace, spec, archive, NEVER);
   return workspace;
 }
 
 describe('the archive of a workspace', () => {
-  it('is unpacked into a volume of its own, also twice, and read again; then its container is gone', async () => {
+  it('is unpacked into a volume of its own and read again, and refused by one that holds anything; then its container is gone', async () => {
     const stream = tarOf(fileIn('a'));
     const workspace = await unpack(stream);
     const spec = testing.spec(BASE_IMAGE, workspace);
     const again = { bytes: pieces(stream), summary: summaryOf(stream) };
-    await engine.unpackWorkspace(workspace, spec, again, NEVER);
+    await expect(engine.unpackWorkspace(workspace, spec, again, NEVER)).rejects.toMatchObject({
+      code: 'archive_refused',
+    });
     const archive = await engine.readWorkspace(workspace, 'berth/its-image-is-gone:1', NEVER);
     const hash = createHash('sha256');
     for await (const piece of archive.bytes) hash.update(piece);

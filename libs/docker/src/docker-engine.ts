@@ -142,9 +142,6 @@ export class DockerEngine implements ContainerEngine {
     archive: { readonly bytes: AsyncIterable<Uint8Array>; readonly summary: ArchiveSummary },
     signal: AbortSignal,
   ): Promise<void> {
-    // Whatever an earlier attempt has left there ends first, so that no two write at once.
-    await this.archives.removeAll(workspace.sandboxId);
-    await this.storage.removeWorkspace(workspace);
     const volume = await this.storage.ensureWorkspace(workspace, spec);
     await this.archives.unpack(workspace, await this.surroundings(spec.image, volume), archive, signal);
   }

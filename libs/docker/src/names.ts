@@ -19,7 +19,7 @@ export const LABEL = {
   drain: 'berth.drain',
   /** On the short-lived container that reads or fills a workspace. */
   archive: 'berth.archive',
-  /** On a workspace: the restore that made it; absent on the one that a sandbox begins with. */
+  /** On a workspace: its id; absent on the one that a sandbox begins with. */
   workspace: 'berth.workspace',
 } as const;
 

@@ -1,7 +1,7 @@
 import {
   DomainError,
-  parseOperationId,
   parseSandboxId,
+  parseWorkspaceId,
   type ContainerSpec,
   type SandboxId,
   type WorkspaceRef,
@@ -79,7 +79,7 @@ export class Storage {
     return ((Volumes as typeof Volumes | null) ?? []).flatMap(({ Name, Labels }) => {
       const owner = parseSandboxId(Labels[LABEL.sandbox] ?? '');
       if (owner === undefined) return [];
-      const workspaceId = parseOperationId(Labels[LABEL.workspace] ?? '') ?? null;
+      const workspaceId = parseWorkspaceId(Labels[LABEL.workspace] ?? '') ?? null;
       const workspace = { sandboxId: owner, workspaceId };
       return this.names.workspace(workspace) === Name ? [workspace] : [];
     });

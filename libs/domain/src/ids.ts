@@ -13,6 +13,8 @@ export type OperationId = Branded<'OperationId'>;
 export type BulkId = Branded<'BulkId'>;
 /** A snapshot has the id of the operation that made it. */
 export type SnapshotId = Branded<'SnapshotId'>;
+/** Each workspace that is unpacked has one of its own, so that nothing which is done to it reaches another one. */
+export type WorkspaceId = Branded<'WorkspaceId'>;
 export type HostId = Branded<'HostId'>;
 export type CredentialId = Branded<'CredentialId'>;
 
@@ -35,7 +37,7 @@ export const parseExecId = (value: string): ExecId | undefined => uuidOf<ExecId>
 export const parseOperationId = (value: string): OperationId | undefined => uuidOf<OperationId>(value);
 export const parseBulkId = (value: string): BulkId | undefined => uuidOf<BulkId>(value);
 export const parseCredentialId = (value: string): CredentialId | undefined => uuidOf<CredentialId>(value);
-
+export const parseWorkspaceId = (value: string): WorkspaceId | undefined => uuidOf<WorkspaceId>(value);
 export const parseSnapshotId = (value: string): SnapshotId | undefined => uuidOf<SnapshotId>(value);
 
 export const sandboxId = (value: string): SandboxId => required(parseSandboxId(value), 'sandbox id', value);
@@ -47,6 +49,8 @@ export const credentialId = (value: string): CredentialId =>
   required(parseCredentialId(value), 'credential id', value);
 export const snapshotId = (value: string): SnapshotId =>
   required(parseSnapshotId(value), 'snapshot id', value);
+export const workspaceId = (value: string): WorkspaceId =>
+  required(parseWorkspaceId(value), 'workspace id', value);
 export const tenantId = (value: string): TenantId => required(nameOf<TenantId>(value), 'tenant id', value);
 export const ownerId = (value: string): OwnerId => required(nameOf<OwnerId>(value), 'owner id', value);
 export const hostId = (value: string): HostId => required(nameOf<HostId>(value), 'host id', value);

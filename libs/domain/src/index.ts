@@ -21,11 +21,23 @@ export {
   parseOperationId,
   parseSandboxId,
   parseSnapshotId,
+  parseWorkspaceId,
   sandboxId,
   snapshotId,
   tenantId,
+  workspaceId,
 } from './ids.js';
-export type { BulkId, ExecId, HostId, OperationId, OwnerId, SandboxId, SnapshotId, TenantId } from './ids.js';
+export type {
+  BulkId,
+  ExecId,
+  HostId,
+  OperationId,
+  OwnerId,
+  SandboxId,
+  SnapshotId,
+  TenantId,
+  WorkspaceId,
+} from './ids.js';
 export { canMove, isTerminal, liveStates, statesBefore, terminalStates } from './states.js';
 export type { ActionTable, TransitionTable } from './states.js';
 export { EXEC_ACTIONS, EXEC_TRANSITIONS } from './exec.states.js';

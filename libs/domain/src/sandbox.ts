@@ -1,5 +1,5 @@
 import type { Failure } from './errors.js';
-import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from './ids.js';
+import type { HostId, OperationId, OwnerId, SandboxId, TenantId, WorkspaceId } from './ids.js';
 import type { Health } from './sandbox.health.js';
 import type { DueRestart } from './sandbox.restarts.js';
 import type { SandboxSettings } from './sandbox.settings.js';
@@ -23,8 +23,8 @@ export interface Sandbox extends SandboxSettings {
   readonly desiredState: SandboxDesiredState;
   readonly observedState: SandboxObservedState;
   readonly containerId: string | null;
-  /** The restore that made its workspace, each one beside the one before; null for the workspace that it began with. */
-  readonly workspaceId: OperationId | null;
+  /** Each restore makes one beside the one before; null for the workspace that it began with. */
+  readonly workspaceId: WorkspaceId | null;
   /** Whether that one has been made. One that was there once and is gone is never made again in silence. */
   readonly workspaceMade: boolean;
   readonly failure: Failure | null;

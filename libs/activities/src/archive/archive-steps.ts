@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import {
   limits,
+  workspaceId,
+  type Log,
   type Operation,
   type OperationStore,
   type Sandbox,
@@ -7,6 +10,8 @@ import {
   type Snapshot,
   type StepName,
   type WakeSender,
+  type WorkspaceId,
+  type WorkspaceRef,
 } from '#domain';
 import type { StepInput } from '../contract.js';
 import { unpackSnapshot } from './unpack-snapshot.js';
@@ -16,6 +21,7 @@ export interface ArchiveStepPorts extends SnapshotPorts {
   readonly sandboxes: SandboxStore;
   readonly operations: OperationStore;
   readonly wake: WakeSender;
+  readonly log: Log;
 }
 
 export async function writeSnapshotStep(
@@ -29,20 +35,61 @@ export async function writeSnapshotStep(
   await ports.operations.recordResult(input.operationId, resultOf(snapshot));
 }
 
-/** One that was switched to already is left alone. */
+/**
+ * Each attempt fills a workspace of its own, and removes nothing but that: so one that was thought dead can do no harm to
+ * what another one has made, which may be in use. What a crash leaves is removed by the reconcile after the operation.
+ */
 export async function unpackSnapshotStep(
   ports: ArchiveStepPorts,
   input: StepInput,
   sandbox: Sandbox,
   signal: AbortSignal,
 ): Promise<void> {
-  if (sandbox.workspaceId === input.operationId) return;
-  const { snapshotId } = (await ports.operations.get(input.operationId)).options;
+  const { options, result } = await ports.operations.get(input.operationId);
+  if (unpackedBy(result) !== undefined) return;
+  const { snapshotId } = options;
   if (snapshotId === undefined) throw new TypeError(`The restore ${input.operationId} names no snapshot.`);
   const { summary } = await ports.snapshots.get(snapshotId);
   const course = courseOf(ports, input, 'unpack_snapshot', summary?.streamBytes ?? null, signal);
-  const snapshot = await unpackSnapshot(ports, input, sandbox, snapshotId, course);
-  await ports.operations.recordResult(input.operationId, resultOf(snapshot));
+  const workspace = { sandboxId: sandbox.id, workspaceId: workspaceId(randomUUID()) };
+  try {
+    const snapshot = await unpackSnapshot(ports, snapshotId, workspace, sandbox, course);
+    const { result: meanwhile } = await ports.operations.get(input.operationId);
+    // The first one is what the sandbox gets, and may have it already.
+    if (unpackedBy(meanwhile) === undefined) {
+      const unpacked = { ...resultOf(snapshot), workspaceId: workspace.workspaceId };
+      await ports.operations.recordResult(input.operationId, unpacked);
+    }
+  } finally {
+    await removeUnused(ports, input, workspace);
+  }
+}
+
+/** Unless it is what was recorded, also where only the answer to that was lost. */
+async function removeUnused(
+  { operations, engine, log }: ArchiveStepPorts,
+  { operationId }: StepInput,
+  workspace: WorkspaceRef,
+): Promise<void> {
+  try {
+    if (unpackedBy((await operations.get(operationId)).result) === workspace.workspaceId) return;
+    await engine.removeWorkspaces([workspace]);
+  } catch (error) {
+    log.warn(
+      { err: error, ...workspace },
+      'What an attempt has unpacked in vain stays until the next reconcile.',
+    );
+  }
+}
+
+/** What a restore switches to. Restores that unpacked before workspaces had ids of their own used theirs. */
+export function workspaceToSwitchTo({ id, result }: Pick<Operation, 'id' | 'result'>): WorkspaceId {
+  return unpackedBy(result) ?? workspaceId(id);
+}
+
+function unpackedBy(result: Operation['result']): WorkspaceId | undefined {
+  const unpacked = result?.['workspaceId'];
+  return typeof unpacked === 'string' ? workspaceId(unpacked) : undefined;
 }
 
 /** The row first: a workspace that it names is never removed. */
@@ -50,13 +97,14 @@ export async function revertWorkspace(
   { sandboxes, engine }: ArchiveStepPorts,
   { operationId }: StepInput,
   sandbox: Sandbox,
-  { options }: Operation,
+  operation: Operation,
 ): Promise<void> {
-  const workspaceId = options.before?.workspaceId ?? null;
-  if (sandbox.workspaceId === operationId) {
-    if (!(await sandboxes.switchWorkspace(sandbox.id, operationId, workspaceId))) return;
+  const before = operation.options.before?.workspaceId ?? null;
+  const unpacked = workspaceToSwitchTo(operation);
+  if (sandbox.workspaceId !== before) {
+    if (!(await sandboxes.switchWorkspace(sandbox.id, operationId, before))) return;
   }
-  await engine.removeWorkspaces([{ sandboxId: sandbox.id, workspaceId: operationId }]);
+  await engine.removeWorkspaces([{ sandboxId: sandbox.id, workspaceId: unpacked }]);
 }
 
 function courseOf(

@@ -8,8 +8,8 @@ import {
   type SnapshotId,
   type SnapshotManifest,
   type SnapshotPart,
+  type WorkspaceRef,
 } from '#domain';
-import type { StepInput } from '../contract.js';
 import { sha256Of } from '../verified-object.js';
 import type { Course, SnapshotPorts } from './write-snapshot.js';
 
@@ -22,15 +22,14 @@ const MANIFEST_BYTES_MAX = 16 * 1_024 * 1_024;
  */
 export async function unpackSnapshot(
   ports: SnapshotPorts,
-  { operationId }: StepInput,
-  sandbox: Sandbox,
   id: SnapshotId,
+  workspace: WorkspaceRef,
+  sandbox: Sandbox,
   course: Course,
 ): Promise<Snapshot> {
   const snapshot = await ports.snapshots.get(id);
   const { summary, parts } = await readManifest(ports.objects, snapshot, course.signal);
   const bytes = readParts(ports.objects, snapshot, parts, course);
-  const workspace = { sandboxId: sandbox.id, workspaceId: operationId };
   await ports.engine.unpackWorkspace(workspace, sandbox, { bytes, summary }, course.signal);
   return snapshot;
 }

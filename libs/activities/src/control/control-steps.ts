@@ -12,6 +12,7 @@ import {
   type StepName,
   type Undo,
 } from '#domain';
+import { workspaceToSwitchTo } from '../archive/archive-steps.js';
 import type { ControlActivities, StepInput } from '../contract.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { Backoff } from '../patience.js';
@@ -61,7 +62,8 @@ export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
 
     switchWorkspace: (input) =>
       step('switch_workspace', input, async ({ id }) => {
-        await sandboxes.switchWorkspace(id, input.operationId, input.operationId);
+        const operation = await operations.get(input.operationId);
+        await sandboxes.switchWorkspace(id, input.operationId, workspaceToSwitchTo(operation));
       }),
 
     applyChange: (input) =>

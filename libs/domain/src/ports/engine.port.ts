@@ -1,4 +1,4 @@
-import type { HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
+import type { HostId, OperationId, OwnerId, SandboxId, TenantId, WorkspaceId } from '../ids.js';
 import type { CheckOutcome, HealthCheck } from '../sandbox.health.js';
 import type { ContainerLimits } from '../sandbox.js';
 import type { ArchiveSummary } from '../snapshot/snapshot.js';
@@ -30,8 +30,8 @@ export interface ContainerEngine {
   /** The workspace as a tar stream, read by a short-lived container without network that can change nothing. Throws `workspace_missing`. */
   readWorkspace(workspace: WorkspaceRef, image: string, signal: AbortSignal): Promise<WorkspaceArchive>;
   /**
-   * Makes a workspace out of a tar stream, by a short-lived container without network. What an earlier
-   * attempt has made is removed before. Throws `archive_refused`.
+   * Makes a workspace out of a tar stream, by a short-lived container without network. Its id must never have been used: one
+   * that holds anything is refused as it is. Throws `archive_refused`.
    */
   unpackWorkspace(
     workspace: WorkspaceRef,
@@ -73,8 +73,8 @@ export interface SandboxRef {
 
 export interface WorkspaceRef {
   readonly sandboxId: SandboxId;
-  /** The restore that made it; null for the workspace that a sandbox begins with. */
-  readonly workspaceId: OperationId | null;
+  /** Null for the workspace that a sandbox begins with. */
+  readonly workspaceId: WorkspaceId | null;
 }
 
 /** To be iterated once, to its end; then the summary says what came. */
@@ -90,7 +90,7 @@ export interface ContainerSpec extends SandboxRef {
   readonly operationId: OperationId;
   readonly image: string;
   readonly tier: ContainerLimits;
-  readonly workspaceId: OperationId | null;
+  readonly workspaceId: WorkspaceId | null;
   /** False for a workspace that was there once: if it is gone, that is for people to know. */
   readonly mayMakeWorkspace: boolean;
 }

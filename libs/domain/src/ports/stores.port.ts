@@ -1,6 +1,6 @@
 import type { Exec, ExecEnd, ExecRequest } from '../exec.js';
 import type { Failure } from '../errors.js';
-import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId } from '../ids.js';
+import type { ExecId, HostId, OperationId, OwnerId, SandboxId, TenantId, WorkspaceId } from '../ids.js';
 import type { SearchWord } from '../output/search-words.js';
 import type { Operation, OperationOptions, OperationOutcome, Park, StepProgress } from '../operation.js';
 import type { Correction } from '../operation.correction.js';
@@ -188,7 +188,7 @@ export interface SandboxStore {
   /** Notes that the workspace has been made. Fenced by the operation; false when another holds the sandbox. */
   recordWorkspace(id: SandboxId, operationId: OperationId): Promise<boolean>;
   /** Gives a sandbox another workspace, which has been made. Fenced by the operation; false when another holds the sandbox. */
-  switchWorkspace(id: SandboxId, operationId: OperationId, workspaceId: OperationId | null): Promise<boolean>;
+  switchWorkspace(id: SandboxId, operationId: OperationId, workspaceId: WorkspaceId | null): Promise<boolean>;
   setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void>;
 }
 

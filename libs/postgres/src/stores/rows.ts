@@ -11,6 +11,7 @@ import {
   type Exec,
   type Operation,
   type Sandbox,
+  workspaceId,
 } from '#domain';
 import type { ExecChunkEntity } from '../entities/exec-chunk.entity.js';
 import type { ExecEntity } from '../entities/exec.entity.js';
@@ -66,7 +67,7 @@ export function sandboxFrom(row: SandboxRow): Sandbox {
     desiredState: row.desiredState,
     observedState: row.observedState,
     containerId: row.containerId,
-    workspaceId: row.workspaceId === null ? null : operationId(row.workspaceId),
+    workspaceId: row.workspaceId === null ? null : workspaceId(row.workspaceId),
     workspaceMade: row.workspaceMade,
     snapshotOnRestart: row.snapshotOnRestart,
     failure: row.failure,

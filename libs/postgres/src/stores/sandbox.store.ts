@@ -19,6 +19,7 @@ import {
   type SandboxWithStart,
   type SettingsChange,
   type TenantId,
+  type WorkspaceId,
   TOUCHING_KINDS,
 } from '#domain';
 import type { Database, SqlRunner } from '../database.js';
@@ -213,7 +214,7 @@ export class PostgresSandboxStore implements SandboxStore {
   async switchWorkspace(
     id: SandboxId,
     operationId: OperationId,
-    workspaceId: OperationId | null,
+    workspaceId: WorkspaceId | null,
   ): Promise<boolean> {
     const change = 'workspace_made = true, workspace_id = $3';
     return await changeByOperation(this.database, { id, operationId, change, values: [workspaceId] });
