@@ -15,6 +15,7 @@ import {
   type SandboxId,
 } from '#domain';
 import { runningStack } from '../../../../test/stack/running-stack.js';
+import type { Database } from '../database.js';
 import { createTestDatabase, type TestDatabase } from '../testing-database.js';
 import { PostgresOperationStore } from './operation.store.js';
 import { PostgresSandboxStore } from './sandbox.store.js';
@@ -256,5 +257,25 @@ describe('retention', () => {
     expect(await snapshots.find(TENANT, abandoned.id)).toBeUndefined();
     expect(Object.values(await pendingOf(abandoned))).not.toContain('writing');
     expect(await pendingOf(underWay)).toEqual(allOf(underWay, 'writing'));
+  });
+
+  it('leaves one alone that somebody begins to restore between its choice and its lock', async () => {
+    const [id, other] = [await sandbox(), await sandbox()];
+    const [chosen, alike] = [await ready(id), await ready(other)];
+    let restore: Promise<unknown> | undefined;
+    const interrupted = Object.create(test.database) as Database;
+    interrupted.transaction = async (work) =>
+      await test.database.transaction(
+        async (sql) =>
+          await work(async (...statement) => {
+            const rows = await sql(...statement);
+            restore ??= ask(id, 'restore', { snapshotId: chosen.id });
+            await restore;
+            return rows as never;
+          }),
+      );
+    await new PostgresSnapshotStore(interrupted).expire({ ...KEEP_ALL, keptPerSandbox: 0 }, MANY);
+    expect(await snapshots.find(TENANT, chosen.id)).toBeDefined();
+    expect(await snapshots.find(TENANT, alike.id)).toBeUndefined();
   });
 });

@@ -33,6 +33,17 @@ const COLUMNS = `n.id, n.tenant_id AS "tenantId", n.owner_id AS "ownerId", n.san
 const NEEDED = `EXISTS (SELECT 1 FROM operations o WHERE o.options->>'snapshotId' = n.id::text AND o.state IN ${LIVE})`;
 /** A live operation that is making it. */
 const BEING_MADE = `EXISTS (SELECT 1 FROM operations o WHERE o.id = n.id AND o.state IN ${LIVE})`;
+/** Which nobody keeps any more, and nobody needs. $1: how many of a sandbox are kept, $2: for how many seconds after its deletion. */
+const MAY_GO = `n.id IN (
+    SELECT r.id FROM (
+      SELECT id, sandbox_id, row_number() OVER (PARTITION BY sandbox_id ORDER BY created_at DESC, id DESC) AS place
+      FROM snapshots WHERE state = 'ready') r
+    JOIN sandboxes s ON s.id = r.sandbox_id
+    WHERE r.place > $1
+       OR (s.observed_state = 'deleted' AND s.updated_at < now() - make_interval(secs => $2))
+    UNION ALL
+    SELECT n.id FROM snapshots n WHERE n.state = 'writing' AND NOT ${BEING_MADE})
+  AND NOT ${NEEDED}`;
 
 export class PostgresSnapshotStore implements SnapshotStore {
   constructor(private readonly database: Database) {}
@@ -158,22 +169,20 @@ export class PostgresSnapshotStore implements SnapshotStore {
     });
   }
 
+  /** Asks again under the lock: since it was asked first, somebody may have begun to restore one of them. */
   async expire(policy: SnapshotPolicy, limit: number): Promise<number> {
     return await this.database.transaction(async (sql) => {
-      const rows = await sql<SnapshotEntity>(
-        `SELECT ${COLUMNS} FROM snapshots n
-         WHERE n.id IN (
-           SELECT r.id FROM (
-             SELECT id, sandbox_id, row_number() OVER (PARTITION BY sandbox_id ORDER BY created_at DESC, id DESC) AS place
-             FROM snapshots WHERE state = 'ready') r
-           JOIN sandboxes s ON s.id = r.sandbox_id
-           WHERE r.place > $1
-              OR (s.observed_state = 'deleted' AND s.updated_at < now() - make_interval(secs => $2))
-           UNION ALL
-           SELECT n.id FROM snapshots n WHERE n.state = 'writing' AND NOT ${BEING_MADE})
-         AND NOT ${NEEDED}
-         ORDER BY n.created_at LIMIT $3 FOR UPDATE SKIP LOCKED`,
+      const found = await sql<{ id: string }>(
+        `SELECT n.id FROM snapshots n WHERE ${MAY_GO} ORDER BY n.created_at LIMIT $3`,
         [policy.keptPerSandbox, policy.deletedAgeMsMax / 1_000, limit],
+      );
+      const free = await sql<{ id: string }>(
+        `SELECT n.id FROM snapshots n WHERE n.id = ANY($1) ORDER BY n.id FOR UPDATE SKIP LOCKED`,
+        [found.map(({ id }) => id)],
+      );
+      const rows = await sql<SnapshotEntity>(
+        `SELECT ${COLUMNS} FROM snapshots n WHERE n.id = ANY($3) AND ${MAY_GO}`,
+        [policy.keptPerSandbox, policy.deletedAgeMsMax / 1_000, free.map(({ id }) => id)],
       );
       for (const row of rows) await remove(sql, snapshotFrom(row));
       return rows.length;
