@@ -19,7 +19,6 @@ import {
   type SandboxWithStart,
   type SettingsChange,
   type TenantId,
-  type WorkspaceId,
   TOUCHING_KINDS,
 } from '#domain';
 import type { Database, SqlRunner } from '../database.js';
@@ -39,6 +38,7 @@ import { configure, recordHealth, takeDueChecks } from './sandbox-care.js';
 import { beginIdleStop, beginRestart } from './unasked-operations.js';
 
 type Corrected = Parameters<SandboxStore['correctByOperation']>;
+type Switched = Parameters<SandboxStore['switchWorkspace']>;
 
 export class PostgresSandboxStore implements SandboxStore {
   constructor(private readonly database: Database) {}
@@ -211,11 +211,7 @@ export class PostgresSandboxStore implements SandboxStore {
     return await changeByOperation(this.database, { id, operationId, change });
   }
 
-  async switchWorkspace(
-    id: SandboxId,
-    operationId: OperationId,
-    workspaceId: WorkspaceId | null,
-  ): Promise<boolean> {
+  async switchWorkspace(...[id, operationId, workspaceId]: Switched): Promise<boolean> {
     const change = 'workspace_made = true, workspace_id = $3';
     return await changeByOperation(this.database, { id, operationId, change, values: [workspaceId] });
   }
