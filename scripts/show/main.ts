@@ -9,24 +9,28 @@ import { readRunningInstance } from '../bench/running-instance.js';
 import { showForge } from './forge.show.js';
 import { showOwnRepository } from './own-repository.show.js';
 import type { Stage } from './stage.js';
+import { showWebUi } from './web-ui.show.js';
 
 const USAGE = `Shows something on what is real, in a running installation.
 
-Usage: npm run show -- own-repository | forge [options]
+Usage: npm run show -- own-repository | forge | web-ui [options]
 
   own-repository   this repository is cloned into a sandbox from a git server, its unit tests run there, a change is
                    committed and pushed, and the server has it
   forge            a pull request is opened at a Gitea that is built from its Go module, which takes some minutes once
+  web-ui           parked runs are retried and given up by the form of Temporal's Web UI, in a browser (Debian's chromium,
+                   or CHROMIUM_PATH)
 
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
   --help           this text
 
-The installation must reach a server on this machine and trust its certificate: see docs/GIT.md.
+For the first two the installation must reach a server on this machine and trust its certificate: see docs/GIT.md.
 `;
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const SHOWS: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   'own-repository': showOwnRepository,
   forge: showForge,
+  'web-ui': showWebUi,
 };
 
 async function main(): Promise<number> {
