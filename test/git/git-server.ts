@@ -26,6 +26,8 @@ export class GitServer {
   readonly cuts: Cut[] = [];
   /** The pushes that have come through to a repository, and when. */
   readonly pushes: { readonly repository: string; readonly atMs: number }[] = [];
+  /** Whether it takes requests for content and never answers them. */
+  isSilent = false;
   /** Told of each push as it comes, before anything is done about it. */
   onPush: (repository: string) => void = () => undefined;
   readonly folder = mkdtempSync(join(tmpdir(), 'berth-git-'));
@@ -71,6 +73,35 @@ export class GitServer {
     rmSync(seed, { recursive: true });
   }
 
+  /**
+   * One whose folders name each other ten times each, around one file: in a few kilobytes as many levels of folders, and ten
+   * times as many files with each of them.
+   */
+  makeBomb(name: string, content: string, levels: number): void {
+    this.make(name);
+    const bare = join(this.folder, name);
+    const told = (input: string, ...parameters: string[]): string =>
+      execFileSync('git', parameters, { cwd: bare, encoding: 'utf8', input }).trim();
+    let entry = `100644 blob ${told(content, 'hash-object', '-w', '--stdin')}`;
+    for (let level = 0; level < levels; level++) {
+      const entries = Array.from({ length: 10 }, (_, at) => `${entry}\tf${at}\n`);
+      entry = `040000 tree ${told(entries.join(''), 'mktree')}`;
+    }
+    this.point(name, entry.replace('040000 tree ', ''));
+  }
+
+  /** So many branches more, all of them at main. */
+  addBranches(name: string, count: number): void {
+    const bare = join(this.folder, name);
+    const tip = this.tip(name);
+    const lines = Array.from(
+      { length: count },
+      (_, at) => `${tip} refs/heads/many/${String(at).padStart(7, '0')}`,
+    );
+    const head = '# pack-refs with: peeled fully-peeled sorted ';
+    writeFileSync(join(bare, 'packed-refs'), `${[head, `${tip} refs/heads/main`, ...lines].join('\n')}\n`);
+  }
+
   hook(name: string, script: string | undefined): void {
     const path = join(this.folder, name, 'hooks', 'pre-receive');
     if (script === undefined) rmSync(path);
@@ -86,8 +117,13 @@ export class GitServer {
       .filter((line) => !line.endsWith(`\t${file}`));
     const listed = [...tree, `100644 blob ${blob}\t${file}`].join('\n');
     const made = execFileSync('git', ['mktree'], { cwd: bare, encoding: 'utf8', input: listed }).trim();
+    return this.point(name, made, '-p', 'main', '-m', `${file} ${text}`);
+  }
+
+  private point(name: string, tree: string, ...rest: string[]): string {
+    const bare = join(this.folder, name);
     const by = ['-c', 'user.name=Other', '-c', 'user.email=other@berth.test'];
-    const commit = gitOf(bare, ...by, 'commit-tree', made, '-p', 'main', '-m', `${file} ${text}`);
+    const commit = gitOf(bare, ...by, 'commit-tree', tree, ...(rest.length > 0 ? rest : ['-m', 'first']));
     gitOf(bare, 'update-ref', 'refs/heads/main', commit);
     return commit;
   }
@@ -111,6 +147,10 @@ export class GitServer {
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!this.isKnown(request.headers.authorization)) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+      return;
+    }
+    if (this.isSilent && request.method === 'POST') {
+      request.resume();
       return;
     }
     const isPush = request.url?.endsWith('/git-receive-pack') ?? false;

@@ -38,6 +38,8 @@ const schema = z.object({
     .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()]))),
   /** Certificates in PEM that are trusted for remotes, instead of those of the sandbox's image. */
   BERTH_GIT_CA_FILE: z.string().min(1).optional(),
+  /** What a remote may send, and what one checkout may write. */
+  BERTH_GIT_BYTES_MAX: atLeast(1).max(limits.GIT_BYTES_MAX).default(limits.GIT_BYTES_MAX),
   BERTH_STREAM_ADDRESS: z.string().min(1).default('127.0.0.1'),
   BERTH_STREAM_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   BERTH_WORKER_HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),

@@ -12,7 +12,11 @@ const folder = mkdtempSync(join(tmpdir(), 'berth-ca-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const settingsWith = (file: string | undefined) =>
-  readGitSettings({ BERTH_GIT_CA_FILE: file, BERTH_GIT_ALLOWED_NETWORKS: ['10.0.0.0/8'] });
+  readGitSettings({
+    BERTH_GIT_CA_FILE: file,
+    BERTH_GIT_ALLOWED_NETWORKS: ['10.0.0.0/8'],
+    BERTH_GIT_BYTES_MAX: 7,
+  });
 
 function bundleOf(bytesAtLeast: number): string {
   const file = join(folder, `${bytesAtLeast}.pem`);
@@ -25,6 +29,7 @@ describe('the settings of git', () => {
   it('have the certificates of the file, and none without one', () => {
     expect(settingsWith(PEM)).toEqual({
       allowedNetworks: ['10.0.0.0/8'],
+      bytesMax: 7,
       certificates: readFileSync(PEM, 'utf8'),
     });
     expect(settingsWith(undefined).certificates).toBe('');

@@ -4,14 +4,18 @@ import type { GitSettings } from '#activities';
 import { limits } from '#domain';
 import { ConfigError, type WorkerConfig } from './config.js';
 
-type GitConfig = Pick<WorkerConfig, 'BERTH_GIT_CA_FILE' | 'BERTH_GIT_ALLOWED_NETWORKS'>;
+type GitConfig = Pick<
+  WorkerConfig,
+  'BERTH_GIT_CA_FILE' | 'BERTH_GIT_ALLOWED_NETWORKS' | 'BERTH_GIT_BYTES_MAX'
+>;
 
 /** How remotes may be reached. What git could not work with stops the worker here, and not each operation later. */
 export function readGitSettings({
   BERTH_GIT_CA_FILE: file,
   BERTH_GIT_ALLOWED_NETWORKS: allowedNetworks,
+  BERTH_GIT_BYTES_MAX: bytesMax,
 }: GitConfig): GitSettings {
-  return { allowedNetworks, certificates: file === undefined ? '' : certificatesIn(file) };
+  return { allowedNetworks, bytesMax, certificates: file === undefined ? '' : certificatesIn(file) };
 }
 
 /** They travel with each request to the program in the sandbox, so they are bounded as they are written there. */

@@ -66,11 +66,12 @@ export function createHostRole(
     },
     hostId,
   );
+  const gitSettings = readGitSettings(config);
   const health = new HealthWatch({ sandboxes, engine, wake, log }, hostId);
   return {
     activities: {
       ...createHostActivities({ ...stores, objects, engine, supervisor, log }, hostId),
-      ...createGitActivities({ ...stores, engine, log, settings: readGitSettings(config) }),
+      ...createGitActivities({ ...stores, engine, log, settings: gitSettings }),
     },
     execActivities: createExecActivities({ execs, supervisor }, hostId),
     async start() {
@@ -82,7 +83,7 @@ export function createHostRole(
         services: servicesOf(
           supervisor,
           new ExecInput({ execs, engine }),
-          new GitLooks({ sandboxes, engine, log }),
+          new GitLooks({ sandboxes, engine, log }, gitSettings),
           new FileVisits({ sandboxes, engine, log }),
         ),
         log,

@@ -48,6 +48,9 @@ export const ERROR_CODES = [
   'git_path_occupied',
   'git_no_repository',
   'git_invalid',
+  'git_too_large',
+  'git_disk_full',
+  'git_timed_out',
   'git_failed',
   'internal',
 ] as const;

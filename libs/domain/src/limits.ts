@@ -91,7 +91,14 @@ export const GIT_TEXT_LENGTH_MAX = 3_000;
 export const GIT_OUTPUT_BYTES_MAX = 8 * MIB;
 /** One line of it: the longest is a difference, with its escapes. */
 export const GIT_LINE_BYTES_MAX = 2 * MIB;
-export const GIT_RUN_MS_MAX = 4 * 3_600 * SECOND_MS;
+/** Of one try of a step: a worker that is away does not lengthen it. */
+export const GIT_TIMEOUT_SECONDS_DEFAULT = 3_600;
+export const GIT_TIMEOUT_SECONDS_MAX = 4 * 3_600;
+/** The program ends its git by itself, and has left nothing behind by then; later than this it is ended. */
+export const GIT_RUN_MS_MAX = GIT_TIMEOUT_SECONDS_MAX * SECOND_MS + 600 * SECOND_MS;
+/** What a remote may send, and what one checkout may write. */
+export const GIT_BYTES_MAX = 16 * 1_024 * MIB;
+export const GIT_BRANCHES_MAX = 1_000;
 export const GIT_LOOK_MS_MAX = 30 * SECOND_MS;
 export const GIT_LOOK_ANSWER_BYTES_MAX = 2 * MIB;
 export const GIT_LOG_ENTRIES_MAX = 200;

@@ -29,6 +29,10 @@ const CHECK_BY_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
   git_remote_rejected: 'What the hooks of the remote said above.',
   git_network: 'Whether the sandbox reaches the remote, and whether its certificate is trusted.',
   git_address_refused: 'BERTH_GIT_ALLOWED_NETWORKS of the worker, if the remote is meant to be there.',
+  git_too_large: 'BERTH_GIT_BYTES_MAX of the worker; or abort, and clone with `depth` or another `ref`.',
+  git_disk_full: 'What fills the workspace: `du`. Free space on the host: `df -h`, `docker system df`.',
+  git_timed_out:
+    'Whether the remote is slow; or abort, and ask with a longer `timeoutSeconds`, or clone with `depth`.',
   git_busy: 'What else works in the repository: `ps` in the sandbox.',
   workspace_missing:
     'Whether the volume can be brought back. Else retry with `{"workspace": "empty"}`, or abort and restore a snapshot.',

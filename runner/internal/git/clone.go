@@ -130,6 +130,9 @@ func cloneAside(r *repository, request *Request) error {
 		return err
 	}
 	if _, err := r.run("rev-parse", "--verify", "--quiet", "HEAD"); err == nil {
+		if err := r.requireRoom("HEAD"); err != nil {
+			return err
+		}
 		if _, err := c.exchange("checkout", "--progress", "--force", "HEAD", "--"); err != nil {
 			return because(Failed, err)
 		}

@@ -171,27 +171,37 @@ func history(r *repository, request *Request) (Result, error) {
 	return Result{Outcome: Seen, Commits: commits, Truncated: truncated}, nil
 }
 
-func branches(r *repository, _ *Request) (Result, error) {
+// branches are a page of those that are there, local ones first.
+func branches(r *repository, request *Request) (Result, error) {
 	format := strings.Join([]string{"%(refname)", "%(objectname)", "%(upstream:short)", "%(HEAD)", "%(symref)"}, fieldMark)
 	format = strings.ReplaceAll(format, fieldMark, "%1f")
-	text, err := r.run("for-each-ref", "--count="+strconv.Itoa(branchesMax+1), "--format="+format, "refs/heads", "refs/remotes")
-	if err != nil {
-		return Result{}, because(Failed, err)
+	most := branchesMax
+	if request.Limit > 0 {
+		most = min(request.Limit, branchesMax)
 	}
-	found := []Branch{}
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+	result := Result{Outcome: Seen, Branches: []Branch{}}
+	last := request.After
+	err := r.scan('\n', func(line string) bool {
 		fields := strings.Split(line, fieldText)
-		if len(fields) != 5 || fields[4] != "" {
-			continue
+		if len(fields) != 5 || fields[4] != "" || fields[0] <= request.After {
+			return true
 		}
+		if len(result.Branches) == most {
+			result.Truncated, result.Next = true, last
+			return false
+		}
+		last = fields[0]
 		name, local := strings.CutPrefix(fields[0], "refs/heads/")
 		if !local {
 			name = strings.TrimPrefix(fields[0], "refs/remotes/")
 		}
-		found = append(found, Branch{name, fields[1], fields[2], !local, fields[3] == "*"})
+		result.Branches = append(result.Branches, Branch{name, fields[1], fields[2], !local, fields[3] == "*"})
+		return true
+	}, "for-each-ref", "--format="+format, "refs/heads", "refs/remotes")
+	if err != nil {
+		return Result{}, because(Failed, err)
 	}
-	truncated := len(found) > branchesMax
-	return Result{Outcome: Seen, Branches: found[:min(len(found), branchesMax)], Truncated: truncated}, nil
+	return result, nil
 }
 
 // createBranch makes one that is not there; where it points to the same already, it is so.
@@ -219,6 +229,9 @@ func (r *repository) areSame(one, other string) bool {
 }
 
 func switchBranch(r *repository, request *Request) (Result, error) {
+	if err := r.requireRoom("refs/heads/" + request.Branch); err != nil {
+		return Result{}, err
+	}
 	if _, err := r.run("switch", "--quiet", "--no-guess", "--no-recurse-submodules", "--end-of-options", request.Branch); err != nil {
 		if code(err) == 0 {
 			return Result{}, err

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"errors"
 	"strings"
 
 	"berth.dev/runner/internal/relay"
@@ -18,7 +19,7 @@ type connection struct {
 }
 
 func (r *repository) connect(remote *Remote, address string, pushes bool) (*connection, error) {
-	opened, err := remote.open(address, pushes)
+	opened, err := remote.open(address, pushes, r.bytesMax)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +43,13 @@ func (c *connection) exchange(arguments ...string) (string, error) {
 	}, arguments...)
 }
 
-// trouble is what the relay saw, and otherwise what git says, as the end of the request.
+// trouble is what the relay saw, and otherwise what git says, as the end of the request. A git that could not go on for a
+// reason of this side breaks the relay off, too.
 func (c *connection) trouble(err error) error {
+	var over *stop
+	if errors.As(err, &over) {
+		return err
+	}
 	if seen := c.relay.Trouble(); seen != nil {
 		return stopped(Outcome(seen.Kind), seen.Message)
 	}

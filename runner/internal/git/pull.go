@@ -29,6 +29,9 @@ func pull(r *repository, request *Request) (Result, error) {
 		}
 		return Result{}, c.trouble(err)
 	}
+	if err := r.requireRoom(tracking); err != nil {
+		return Result{}, err
+	}
 	if _, err := r.run("merge", "--quiet", "--ff-only", "--no-verify-signatures", tracking); err != nil {
 		return r.notPulled(err, tracking)
 	}

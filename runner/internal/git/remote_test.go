@@ -135,7 +135,9 @@ func ask(t *testing.T, request Request) (Result, string) {
 		t.Errorf("the secret is in what was written: %s", written)
 	}
 	var last event
-	for lines := bufio.NewScanner(&out); lines.Scan(); {
+	lines := bufio.NewScanner(&out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		last = event{}
 		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
 			t.Fatalf("%q: %v", lines.Text(), err)

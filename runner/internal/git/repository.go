@@ -2,13 +2,17 @@ package git
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
+	"time"
 )
 
 const (
@@ -18,6 +22,9 @@ const (
 	nowhere         = "/nonexistent"
 	// fatal is the exit code of a git that cannot begin.
 	fatal = 128
+	// endLimit is how long a git may take to end that was asked to.
+	endLimit = 5 * time.Second
+	endLook  = 5 * time.Millisecond
 )
 
 // settings are ours for every command, above whatever the repository says: nothing is run that a repository names, no
@@ -38,6 +45,10 @@ var settings = []string{
 type repository struct {
 	path  string
 	speak *speaker
+	// inTime is over when the request has taken as long as it may.
+	inTime context.Context
+	// bytesMax is of what comes from a remote, and of what is checked out; 0 for any number.
+	bytesMax int64
 	// overrides turn filters off that the repository's configuration names.
 	overrides []string
 	// origin is the address of the remote; empty where the repository has none.
@@ -130,40 +141,85 @@ func (r *repository) runWith(input io.Reader, arguments ...string) (string, erro
 }
 
 func (r *repository) runOnce(input io.Reader, heard func(string), arguments ...string) (string, error) {
-	program, err := exec.LookPath("git")
+	output := &bounded{max: outputBytesMax}
+	err := r.runTo(output, input, heard, arguments...)
+	return output.String(), err
+}
+
+func (r *repository) runTo(output io.Writer, input io.Reader, heard func(string), arguments ...string) error {
+	command, err := r.command(arguments)
 	if err != nil {
-		return "", stopped(Failed, "There is no git in this sandbox: its image has none.")
+		return err
 	}
-	var before []string
-	for _, setting := range settings {
-		before = append(before, "-c", setting)
-	}
-	command := exec.Command(program, append(before, arguments...)...)
-	command.Dir = r.path
-	command.Env = r.environment()
-	command.Stdin = input
-	output, complaints := &bounded{max: outputBytesMax}, &bounded{max: errorBytesMax}
-	command.Stdout = output
-	command.Stderr = complaints
+	complaints := &bounded{max: errorBytesMax}
+	command.Stdin, command.Stdout, command.Stderr = input, output, complaints
 	if heard != nil {
 		command.Stderr = &listener{to: complaints, scrub: r.speak.scrub, heard: heard}
 	}
 	err = command.Run()
 	if err == nil {
-		return output.String(), nil
+		return nil
+	}
+	if r.inTime.Err() != nil {
+		if command.Process != nil {
+			endGroup(command.Process.Pid)
+		}
+		return stopped(TimedOut, "Git did not come to its end in the time that it had, and was stopped.")
 	}
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return "", fmt.Errorf("start git: %w", err)
+		return fmt.Errorf("start git: %w", err)
 	}
 	text := r.plain(r.speak.scrub.clean(complaints.String(), complaints.truncated))
 	if text == "" {
 		text = fmt.Sprintf("git %s ended with %d", arguments[0], exit.ExitCode())
 	}
-	if exit.ExitCode() == fatal && strings.Contains(text, "not a git repository") {
-		return "", stopped(NoRepository, "This is no repository that git takes: "+text)
+	return verdictOn(exit.ExitCode(), text)
+}
+
+// command is git in a group of processes of its own, which ends with the time of the request.
+func (r *repository) command(arguments []string) (*exec.Cmd, error) {
+	program, err := exec.LookPath("git")
+	if err != nil {
+		return nil, stopped(Failed, "There is no git in this sandbox: its image has none.")
 	}
-	return output.String(), &failure{exit.ExitCode(), text}
+	var before []string
+	for _, setting := range settings {
+		before = append(before, "-c", setting)
+	}
+	command := exec.CommandContext(r.inTime, program, append(before, arguments...)...)
+	command.Dir = r.path
+	command.Env = r.environment()
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Asked to end, git takes its locks with it.
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
+	command.WaitDelay = endLimit
+	return command, nil
+}
+
+// endGroup ends what git has started and what has outlived it, so that nothing of it writes on.
+func endGroup(id int) {
+	for giveUpAt := time.Now().Add(endLimit); time.Now().Before(giveUpAt); time.Sleep(endLook) {
+		if syscall.Kill(-id, syscall.SIGKILL) != nil {
+			return
+		}
+	}
+}
+
+// fullDisk is how the C library says it, which git repeats.
+var fullDisk = regexp.MustCompile(`No space left on device|Disk quota exceeded`)
+
+// verdictOn is what a git that said no has said, of which the remote's share proves nothing about this side.
+func verdictOn(exitCode int, text string) error {
+	for _, line := range strings.Split(text, "\n") {
+		if !strings.HasPrefix(line, "remote: ") && fullDisk.MatchString(line) {
+			return stopped(DiskFull, "The disk of the sandbox is full: "+messageOf(errors.New(line)))
+		}
+	}
+	if exitCode == fatal && strings.Contains(text, "not a git repository") {
+		return stopped(NoRepository, "This is no repository that git takes: "+text)
+	}
+	return &failure{exitCode, text}
 }
 
 // environment is all that git gets: nothing of the user's own configuration, and nobody to ask.

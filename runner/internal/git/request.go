@@ -19,6 +19,10 @@ type Request struct {
 	// Path is absolute, of the working tree.
 	Path   string  `json:"path"`
 	Remote *Remote `json:"remote"`
+	// BytesMax is how much may come from a remote, and how much may be checked out of it.
+	BytesMax int64 `json:"bytesMax"`
+	// TimeoutMs is how long all of it may take; 0 for as long as this process may live.
+	TimeoutMs int64 `json:"timeoutMs"`
 
 	URL         string   `json:"url"`
 	Ref         string   `json:"ref"`
@@ -37,6 +41,8 @@ type Request struct {
 	Staged   bool   `json:"staged"`
 	Limit    int    `json:"limit"`
 	Skip     int    `json:"skip"`
+	// After is the last name of the page before.
+	After string `json:"after"`
 	// Of a pull request; its text is the message.
 	Title string `json:"title"`
 	Base  string `json:"base"`
@@ -92,6 +98,9 @@ const (
 	Occupied               Outcome = "path_occupied"
 	NoRepository           Outcome = "no_repository"
 	Invalid                Outcome = "invalid"
+	TooLarge               Outcome = "too_large"
+	DiskFull               Outcome = "disk_full"
+	TimedOut               Outcome = "timed_out"
 	Failed                 Outcome = "failed"
 )
 
@@ -115,6 +124,8 @@ type Result struct {
 	Diff     *string  `json:"diff,omitempty"`
 	Commits  []Commit `json:"commits,omitempty"`
 	Branches []Branch `json:"branches,omitempty"`
+	// Next is the name after which the next page begins; empty at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // stop is a Result on its way up: nothing more is to be done.
@@ -154,7 +165,7 @@ func parseRemote(text string) (*url.URL, error) {
 }
 
 // open begins to relay to this address.
-func (r *Remote) open(address string, pushes bool) (*relay.Relay, error) {
+func (r *Remote) open(address string, pushes bool, bytesMax int64) (*relay.Relay, error) {
 	parsed, err := parseRemote(address)
 	if err != nil {
 		return nil, err
@@ -163,6 +174,7 @@ func (r *Remote) open(address string, pushes bool) (*relay.Relay, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.AnswerBytesMax = bytesMax
 	return relay.Open(options)
 }
 

@@ -4,11 +4,13 @@
 package git
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 
 	"berth.dev/runner/internal/process"
@@ -98,6 +100,9 @@ func Serve(in io.Reader, out io.Writer) error {
 	if errors.As(err, &over) {
 		result, err = over.result, nil
 	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		result, err = Result{Outcome: DiskFull, Message: "The disk of the sandbox is full."}, nil
+	}
 	if err != nil {
 		result = Result{Outcome: Failed, Message: err.Error()}
 	}
@@ -109,7 +114,9 @@ func perform(request *Request, speak *speaker) (Result, error) {
 	if !known {
 		return Result{}, errors.New("the action is not known")
 	}
-	r := &repository{path: request.Path, speak: speak}
+	inTime, end := limitOf(request)
+	defer end()
+	r := &repository{path: request.Path, speak: speak, inTime: inTime, bytesMax: request.BytesMax}
 	if request.Action == "clone" || request.Action == "discard" {
 		return do(r, request)
 	}
@@ -117,4 +124,11 @@ func perform(request *Request, speak *speaker) (Result, error) {
 		return Result{}, err
 	}
 	return do(r, request)
+}
+
+func limitOf(request *Request) (context.Context, context.CancelFunc) {
+	if request.TimeoutMs <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), time.Duration(request.TimeoutMs)*time.Millisecond)
 }

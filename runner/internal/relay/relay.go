@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,7 +53,11 @@ type Options struct {
 	Allowed []netip.Prefix
 	// Certificates are trusted instead of those of the sandbox, as PEM; empty for those of the sandbox.
 	Certificates string
+	// AnswerBytesMax is how much may come from the remote while the relay is open; 0 for any number.
+	AnswerBytesMax int64
 }
+
+var errTooLarge = errors.New("the answer is too large")
 
 // Trouble is what kept git from the remote, in the words of the relay, which saw it happen.
 type Trouble struct {
@@ -69,6 +74,7 @@ const (
 	Unreachable TroubleKind = "network"
 	Forbidden   TroubleKind = "address_refused"
 	Moved       TroubleKind = "redirected"
+	TooLarge    TroubleKind = "too_large"
 )
 
 // Relay is one listening relay.
@@ -79,6 +85,7 @@ type Relay struct {
 	listener      net.Listener
 	server        *http.Server
 	transport     *http.Transport
+	answered      atomic.Int64
 
 	mutex   sync.Mutex
 	trouble *Trouble
@@ -185,7 +192,7 @@ func (r *Relay) serve(response http.ResponseWriter, request *http.Request) {
 		}
 	}
 	response.WriteHeader(answer.StatusCode)
-	if err := copyAtOnce(response, answer.Body); err != nil {
+	if err := r.copyAtOnce(response, answer.Body); err != nil {
 		r.note(TroubleOf(err))
 		// Git must see an answer that broke off, not one that ended.
 		panic(http.ErrAbortHandler)
@@ -276,6 +283,8 @@ func TroubleOf(err error) Trouble {
 		return Trouble{Forbidden, forbidden.Error()}
 	case errors.As(err, &invalid):
 		return Trouble{Unreachable, "The certificate of the remote is not trusted: " + invalid.Err.Error()}
+	case errors.Is(err, errTooLarge):
+		return Trouble{TooLarge, "The remote sends more than a repository in a sandbox may have."}
 	case errors.Is(err, context.Canceled):
 		return Trouble{Unreachable, "Git gave the request up."}
 	}
@@ -283,11 +292,14 @@ func TroubleOf(err error) Trouble {
 }
 
 // copyAtOnce hands each piece on when it comes, because git shows progress out of it.
-func copyAtOnce(response http.ResponseWriter, body io.Reader) error {
+func (r *Relay) copyAtOnce(response http.ResponseWriter, body io.Reader) error {
 	flusher := http.NewResponseController(response)
 	piece := make([]byte, pieceBytes)
 	for {
 		count, err := body.Read(piece)
+		if most := r.options.AnswerBytesMax; r.answered.Add(int64(count)) > most && most > 0 {
+			return errTooLarge
+		}
 		if count > 0 {
 			if _, writeErr := response.Write(piece[:count]); writeErr != nil {
 				return writeErr

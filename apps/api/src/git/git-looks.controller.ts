@@ -7,7 +7,7 @@ import { CurrentCall, type Call } from '../http/call.js';
 import { Describe } from '../http/describe.js';
 import { present } from '../http/inputs.js';
 import { Rate } from '../rate/rate-policies.js';
-import { BranchBody, DiffQuery, LogQuery, PathQuery } from './git.input.js';
+import { BranchBody, BranchesQuery, DiffQuery, LogQuery, PathQuery } from './git.input.js';
 import { GitService } from './git.service.js';
 import { GitBranch, GitBranches, GitDiff, GitLog, GitStatus, seenAs } from './git.view.js';
 
@@ -59,13 +59,17 @@ export class GitLooksController {
   @Get(':sandboxId/git/branches')
   @Access('admin')
   @Rate('read')
-  @Describe({ tag: 'git', summary: 'The branches', answers: { 200: GitBranches } })
+  @Describe({ tag: 'git', summary: 'The branches, local ones first', answers: { 200: GitBranches } })
   async branches(
     @CurrentCall() call: Call,
     @Param({ schema: SandboxParams }) { sandboxId }: Params,
-    @Query({ schema: PathQuery }) { path }: z.infer<typeof PathQuery>,
+    @Query({ schema: BranchesQuery }) { path, limit, cursor }: z.infer<typeof BranchesQuery>,
   ) {
-    return seenAs(GitBranches, await this.git.look(call, sandboxId, { action: 'branches', path }));
+    const after = cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString();
+    const asked = { action: 'branches', path, ...present({ limit, after }) } as const;
+    const { branches, truncated, next } = await this.git.look(call, sandboxId, asked);
+    const nextCursor = next === '' ? null : Buffer.from(next).toString('base64url');
+    return seenAs(GitBranches, { branches, truncated, nextCursor });
   }
 
   @Post(':sandboxId/git/branches')

@@ -63,8 +63,19 @@ const access = {
     .meta({ description: 'For this operation alone. Its host is by default that of `url`.' }),
 };
 
-const commitFields = {
+/** What every operation on a repository says. */
+const work = {
   path: pathText,
+  timeoutSeconds: z
+    .int()
+    .min(1)
+    .max(limits.GIT_TIMEOUT_SECONDS_MAX)
+    .optional()
+    .meta({ description: `How long one try may take; by default ${limits.GIT_TIMEOUT_SECONDS_DEFAULT}.` }),
+};
+
+const commitFields = {
+  ...work,
   message: z.string().min(1).max(limits.GIT_MESSAGE_LENGTH_MAX),
   author: z
     .strictObject({ name: personText, email: personText })
@@ -79,7 +90,7 @@ const commitFields = {
 };
 
 const pushFields = {
-  path: pathText,
+  ...work,
   ...access,
   branch: nameText.optional().meta({ description: 'By default the one that is checked out.' }),
   setUpstream: z.boolean().optional(),
@@ -103,7 +114,7 @@ const NOT_BOTH = { path: ['credential'], error: 'comes in place of `credentialId
 export const CloneBody = z
   .strictObject({
     url: urlText,
-    path: pathText,
+    ...work,
     ref: nameText.optional().meta({ description: 'A branch or a tag.' }),
     depth: z.int().min(1).max(limits.GIT_DEPTH_MAX).optional(),
     ...access,
@@ -122,13 +133,13 @@ export const CommitAndPushBody = z
   .refine(notTooLong, TOO_LONG)
   .meta({ id: 'GitCommitAndPushRequest' });
 export const PullBody = z
-  .strictObject({ path: pathText, branch: nameText.optional(), ...access })
+  .strictObject({ ...work, branch: nameText.optional(), ...access })
   .refine(notBoth, NOT_BOTH)
   .meta({ id: 'GitPullRequest' });
 
 export const PullRequestBody = z
   .strictObject({
-    path: pathText,
+    ...work,
     title: refined((text) => text.trim() !== '', 'must not be empty', limits.GIT_TITLE_LENGTH_MAX),
     body: z.string().max(limits.GIT_MESSAGE_LENGTH_MAX).optional(),
     head: nameText
@@ -154,6 +165,13 @@ export type GitBody = z.infer<typeof PullBody> &
   Partial<Pick<z.infer<typeof PullRequestBody>, 'title' | 'base' | 'forge'>>;
 
 export const PathQuery = z.strictObject({ path: pathText });
+/** A cursor is the name of a branch, encoded. */
+const CURSOR_LENGTH_MAX = 2 * limits.PATH_BYTES_MAX;
+export const BranchesQuery = z.strictObject({
+  path: pathText,
+  limit: integerText(1, limits.GIT_BRANCHES_MAX).optional(),
+  cursor: z.string().min(1).max(CURSOR_LENGTH_MAX).optional(),
+});
 export const DiffQuery = z.strictObject({
   path: pathText,
   staged: flagText.optional(),

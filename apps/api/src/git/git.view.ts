@@ -45,6 +45,7 @@ export const GitBranches = z
       }),
     ),
     truncated,
+    nextCursor: z.string().nullable(),
   })
   .meta({ id: 'GitBranches' });
 export const GitBranch = z
@@ -69,4 +70,6 @@ export const seenResult = z.object({
   branch: z.string().default(''),
   commit: z.string().optional(),
   truncated: z.boolean().default(false),
+  /** Where the next page of branches begins. */
+  next: z.string().default(''),
 });

@@ -54,6 +54,9 @@ export const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   git_path_occupied: 409,
   git_no_repository: 409,
   git_invalid: 422,
+  git_too_large: 422,
+  git_disk_full: 507,
+  git_timed_out: 504,
   git_failed: 422,
   internal: 500,
 };
@@ -107,6 +110,9 @@ const TITLE_BY_CODE: Readonly<Record<ErrorCode, string>> = {
   git_path_occupied: 'There is something at the path already',
   git_no_repository: 'There is no repository at the path',
   git_invalid: 'Git cannot do this',
+  git_too_large: 'The repository is too large',
+  git_disk_full: 'The disk of the sandbox is full',
+  git_timed_out: 'Git took too long',
   git_failed: 'Git failed',
   internal: 'Internal error',
 };

@@ -30,6 +30,7 @@ const GitOptionsView = z.object({
   title: z.string().optional(),
   base: z.string().optional(),
   forge: z.enum(GIT_FORGES).optional(),
+  timeoutSeconds: z.int().optional(),
 });
 
 export const OperationView = z

@@ -188,6 +188,7 @@ export const BranchesSchema = z.looseObject({
     }),
   ),
   truncated,
+  nextCursor: z.string().nullable(),
 });
 export const BranchSchema = z.looseObject({ branch: z.string() });
 

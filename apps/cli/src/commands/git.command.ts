@@ -32,9 +32,17 @@ interface Options {
   readonly paths?: readonly string[];
   readonly ref?: string;
   readonly depth?: string;
+  readonly timeout?: string;
   readonly branch?: string;
   readonly setUpstream?: boolean;
   readonly forceWithLease?: string | boolean;
+}
+
+interface BranchesOptions extends Options {
+  readonly create?: string;
+  readonly from?: string;
+  readonly switch?: string;
+  readonly cursor?: string;
 }
 
 interface PullRequestOptions extends Options {
@@ -60,7 +68,7 @@ function addOperations(git: Command, session: Session): void {
     .option('--depth <commits>', 'only so many commits of the history')
     .action(async (url: string, path: string, options: Options) => {
       const { ref, depth } = options;
-      const body = { url, path, ref, depth: depth === undefined ? undefined : Number(depth) };
+      const body = { url, path, ref, depth: numberOf(depth) };
       await operate(session, 'clone', options, body);
     });
   const commit = command(git, 'commit', 'Commits what has changed, once.');
@@ -83,6 +91,7 @@ function addOperations(git: Command, session: Session): void {
     one.option('--credential <id>', 'what the remote knows you by');
   for (const one of [push, pull, both]) one.option('--branch <name>', 'another one than is checked out');
   for (const one of [clone, commit, push, pull, both, open]) {
+    one.option('--timeout <seconds>', 'how long one try may take, by default an hour');
     one.option('-d, --detach', 'print the operation and do not follow it');
   }
   for (const one of [commit, push, pull, both]) {
@@ -136,11 +145,14 @@ function changesOf(options: Options): object {
   };
 }
 
+const numberOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text);
+
 const pathOf = (sandbox: string, what: string): string =>
   `/v1/sandboxes/${encodeURIComponent(sandbox)}/git/${what}`;
 
 async function operate(session: Session, what: string, options: Options, body: object): Promise<void> {
-  const asked = { ...body, credentialId: options.credential };
+  const asked = { ...body, credentialId: options.credential, timeoutSeconds: numberOf(options.timeout) };
   const operation = await session.api().post(pathOf(options.sandbox, what), asked, OperationSchema);
   if (options.detach !== true) {
     await watchOperation(session, operation.id);
@@ -191,8 +203,9 @@ function addBranches(git: Command, session: Session): void {
     .option('--create <name>', 'make a branch')
     .option('--from <commit>', 'with --create: where it begins')
     .option('--switch <name>', 'go to a branch')
-    .action(async (path: string, options: Options & { create?: string; from?: string; switch?: string }) => {
-      const { create, from } = options;
+    .option('--cursor <cursor>', 'the next page, as the one before says it')
+    .action(async (path: string, options: BranchesOptions) => {
+      const { create, from, cursor } = options;
       const address = pathOf(options.sandbox, 'branches');
       if (create !== undefined) {
         const goes = options.switch === create;
@@ -203,10 +216,10 @@ function addBranches(git: Command, session: Session): void {
       if (options.switch !== undefined && options.switch !== create) {
         await session.api().post(address, { path, branch: options.switch, switch: true }, BranchSchema);
       }
-      const query = new URLSearchParams({ path }).toString();
+      const query = new URLSearchParams({ path, ...(cursor === undefined ? {} : { cursor }) }).toString();
       const seen = await session.api().get(`${address}?${query}`, BranchesSchema);
-      await show(session.terminal(), seen, () =>
-        tableOf(
+      await show(session.terminal(), seen, () => [
+        ...tableOf(
           ['', 'BRANCH', 'COMMIT', 'FOLLOWS'],
           seen.branches.map((one) => [
             one.current ? '*' : '',
@@ -215,6 +228,7 @@ function addBranches(git: Command, session: Session): void {
             one.upstream ?? '',
           ]),
         ),
-      );
+        ...(seen.nextCursor === null ? [] : [`more: --cursor ${seen.nextCursor}`]),
+      ]);
     });
 }

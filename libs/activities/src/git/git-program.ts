@@ -19,6 +19,8 @@ export interface GitSettings {
   readonly allowedNetworks: readonly string[];
   /** PEM; empty for what the image of a sandbox trusts. */
   readonly certificates: string;
+  /** What a remote may send, and what one checkout may write. */
+  readonly bytesMax: number;
 }
 
 export type OpenCredential = Pick<Credential, 'host' | 'username'> & { readonly secret: string };
@@ -37,15 +39,15 @@ export async function startGit(
   connection: RunnerConnection,
   runId: string,
   request: GitRequest,
-  settings: GitSettings,
+  { bytesMax, ...reach }: GitSettings,
   credential: OpenCredential | undefined,
   timeoutMs: number,
 ): Promise<void> {
-  const remote = { ...settings, credential: credential ?? null };
+  const remote = { ...reach, credential: credential ?? null };
   await connection.start({
     execId: runId,
     argv: [PROGRAM],
-    stdin: { kind: 'inline', bytes: Buffer.from(JSON.stringify({ ...request, remote })) },
+    stdin: { kind: 'inline', bytes: Buffer.from(JSON.stringify({ ...request, bytesMax, remote })) },
     timeoutMs,
     outputBytesMax: limits.GIT_OUTPUT_BYTES_MAX,
   });

@@ -76,7 +76,7 @@ const runs = (): GitRuns =>
             secret === undefined ? undefined : ({ host: 'h', username: 'git', secret } as never),
           ),
       },
-      settings: { allowedNetworks: [], certificates: '' },
+      settings: { allowedNetworks: [], certificates: '', bytesMax: 1 },
     },
     runner.connection,
     operation,

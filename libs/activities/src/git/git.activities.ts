@@ -85,7 +85,10 @@ export function createGitActivities(ports: GitActivityPorts): GitActivities {
 }
 
 /** `committed` is what an earlier step of the same run has brought about. */
-type RequestOf = (git: GitOptions, committed: OperationOutcome | null) => Omit<GitRequest, 'path'>;
+type RequestOf = (
+  git: GitOptions,
+  committed: OperationOutcome | null,
+) => Readonly<Record<string, unknown>> & Pick<GitRequest, 'action'>;
 
 function gitStepsOver(ports: GitActivityPorts) {
   const { operations, engine } = ports;
@@ -120,7 +123,8 @@ async function takeStep(
   const request = {
     ...requestOf(git, operation.kind === 'git_commit_and_push' ? operation.result : null),
     path: git.path,
-  } as GitRequest;
+    timeoutMs: (git.timeoutSeconds ?? limits.GIT_TIMEOUT_SECONDS_DEFAULT) * 1_000,
+  };
   const { cancellationSignal } = Context.current();
   const result = await runs.take(request, cancellationSignal, progressOf(ports, operation, name));
   await ports.operations.recordResult(operation.id, gitOutcomeOf(operation.result, result));

@@ -24,7 +24,17 @@ describe('what came of git', () => {
   });
 
   it('is a failure with a code where it did not come about, and only two pass by themselves', () => {
-    const transient = ['network', 'busy', 'auth_failed', 'remote_rejected', 'failed'].filter((outcome) => {
+    const all = [
+      'network',
+      'busy',
+      'auth_failed',
+      'remote_rejected',
+      'too_large',
+      'disk_full',
+      'timed_out',
+      'failed',
+    ];
+    const transient = all.filter((outcome) => {
       const failure = gitFailureOf(result({ outcome }) as never) as DomainError;
       expect(failure).toBeInstanceOf(DomainError);
       return failure.transient;

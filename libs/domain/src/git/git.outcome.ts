@@ -31,6 +31,9 @@ export const GIT_OUTCOMES = {
   path_occupied: 'git_path_occupied',
   no_repository: 'git_no_repository',
   invalid: 'git_invalid',
+  too_large: 'git_too_large',
+  disk_full: 'git_disk_full',
+  timed_out: 'git_timed_out',
   failed: 'git_failed',
 } as const satisfies Readonly<Record<string, ErrorCode | null>>;
 

@@ -15,6 +15,8 @@ export interface GitOptions {
   /** Absolute, of the working tree in the sandbox. */
   readonly path: string;
   readonly credentialId?: CredentialId;
+  /** How long one try may take. */
+  readonly timeoutSeconds?: number;
   readonly url?: string;
   /** A branch or a tag. */
   readonly ref?: string;
