@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { CancelledFailure } from '@temporalio/common';
-import { DomainError, limits } from '#domain';
+import { DomainError, limits, operationId, sandboxId, type Failure } from '#domain';
 import { SuspendedError } from './exec/reach.js';
-import { throughOutages, withAttemptsCounted } from './step.js';
+import { recordedStep, throughOutages, withAttemptsCounted } from './step.js';
 
 const away = (dependency: 'postgres' | 'docker'): DomainError =>
   new DomainError('dependency_unavailable', 'It does not answer.', { dependency });
@@ -47,6 +48,29 @@ describe('a step', () => {
     const reason = new Error('The worker shuts down.');
     shutdown.abort(reason);
     await expect(waiting).rejects.toBe(reason);
+  });
+});
+
+describe('the row of a step', () => {
+  it.each([
+    [new CancelledFailure('Somebody gave it up.'), 'invalid_state', 'This attempt was canceled.'],
+    [new DomainError('image_missing', 'No such image.'), 'image_missing', 'No such image.'],
+    [new TypeError('A bug.'), 'internal', 'An internal error.'],
+  ])('says why an attempt ended: %p', async (error, code, message) => {
+    const told: (Failure | null)[] = [];
+    const operations = {
+      beginStep: () => Promise.resolve(),
+      endStep: (_id: unknown, _name: string, _at: string, failure: Failure | null) => {
+        told.push(failure);
+        return Promise.resolve();
+      },
+    };
+    const input = { operationId: operationId(randomUUID()), sandboxId: sandboxId(randomUUID()) };
+    const step = recordedStep({ operations, wake: { wake: () => undefined } }, 'stop_container', input, () =>
+      Promise.reject(error),
+    );
+    await expect(step).rejects.toBe(error);
+    expect(told).toEqual([{ code, message }]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { failureFrom, isAway, limits, type OperationStore, type WakeSender } from '#domain';
+import { failureFrom, isAway, limits, type Failure, type OperationStore, type WakeSender } from '#domain';
 import type { StepInput } from './contract.js';
 import { SuspendedError } from './exec/reach.js';
 import { activityFailureFrom } from './failures.js';
@@ -8,9 +8,16 @@ import { Backoff } from './patience.js';
 /** An outage that lasts longer than this is for people to look at. */
 export const OUTAGE_MS_MAX = 10 * 60 * 1_000;
 
+/** What an attempt needs of the rows: it writes, and what it is answered is for others. */
+type StepRows = {
+  readonly [Name in 'beginStep' | 'endStep']: (
+    ...input: Parameters<OperationStore[Name]>
+  ) => Promise<unknown>;
+};
+
 /** Runs one attempt of a step of an operation and writes its beginning, its end and its failure on the operation's row. */
 export async function recordedStep(
-  ports: { readonly operations: OperationStore; readonly wake: WakeSender },
+  ports: { readonly operations: StepRows; readonly wake: WakeSender },
   name: string,
   input: StepInput,
   work: () => Promise<void>,
@@ -22,13 +29,19 @@ export async function recordedStep(
   try {
     await work();
   } catch (error) {
-    await operations.endStep(input.operationId, name, new Date().toISOString(), failureFrom(error));
+    await operations.endStep(input.operationId, name, new Date().toISOString(), toldFailure(error));
     wake.wake(topic);
     throw error;
   }
   await operations.endStep(input.operationId, name, new Date().toISOString(), null);
   wake.wake(topic);
 }
+
+/** A canceled attempt is no fault of anything: somebody gave the run up, or the worker that had it shuts down. */
+const toldFailure = (error: unknown): Failure =>
+  error instanceof CancelledFailure
+    ? { code: 'invalid_state', message: 'This attempt was canceled.' }
+    : failureFrom(error);
 
 /**
  * Repeats an attempt for as long as something that it needs is away: the database, the engine, a container that
