@@ -26,6 +26,7 @@ Usage: npm run chaos -- exec [options]        while dozens of commands run: no c
   --state-dir DIR   use the installation that runs from DIR instead of one of its own
   --port-base PORT  the first port of its own installation (default ${PORT_BASE_DEFAULT})
   --keep            leave its own installation and its files behind, to look at
+  --judge-reads     40 s without kills before the first and after the last: are reads as quick again? (exec)
   --publish         add the result to docs/proof.md
   --json            the result as JSON on stdout, progress on stderr
   --help            this text
@@ -47,6 +48,7 @@ export interface ChaosOptions {
   readonly stateDirectory: string | undefined;
   readonly portBase: number;
   readonly keep: boolean;
+  readonly judgesReads: boolean;
   readonly publish: boolean;
   readonly json: boolean;
 }
@@ -71,6 +73,7 @@ export function parseChaosArguments(argv: readonly string[]): ChaosOptions | und
     stateDirectory: values['state-dir'],
     portBase: whole('--port-base', values['port-base'], 1_024, 65_000) ?? PORT_BASE_DEFAULT,
     keep: values.keep,
+    judgesReads: values['judge-reads'],
     publish: values.publish,
     json: values.json,
   };
@@ -90,6 +93,7 @@ function parse(argv: readonly string[]) {
         'state-dir': { type: 'string' },
         'port-base': { type: 'string' },
         keep: { type: 'boolean', default: false },
+        'judge-reads': { type: 'boolean', default: false },
         publish: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

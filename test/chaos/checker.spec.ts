@@ -179,9 +179,9 @@ describe('a lost exec', () => {
   });
 
   it('is wrong where its record was on the disk long before its container was killed', () => {
-    const injury = killed({ atMs: 9_000 });
+    const injury = killed({ atMs: 40_000 });
     expect(verdict({ end: lost, shown, injuries: [injury] })).toEqual(['wrong end']);
-    const stopped = killed({ mode: 'stop', atMs: 1_500, untilMs: 8_999 });
+    const stopped = killed({ mode: 'stop', atMs: 1_500, untilMs: 39_999 });
     expect(verdict({ end: lost, shown, injuries: [stopped, injury] })).toEqual([]);
   });
 

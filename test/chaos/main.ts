@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseChaosArguments, USAGE, UsageError, type ChaosOptions } from './arguments.js';
 import { Assault, GAP_MS_MAX } from './assault.js';
-import { ApiWatch } from './api-watch.js';
+import { ApiWatch, BACK_WITHIN_MS } from './api-watch.js';
 import { auditAll } from './audit.js';
 import { bulkText } from './bulk/result.js';
 import { BulkRun } from './bulk/run.js';
@@ -34,6 +34,9 @@ const ENTRY = 'test/chaos/chaos.mjs';
 const SANDBOXES = 3;
 /** The first execs are under way before the first kill. */
 const WARM_UP_MS = 3_000;
+/** With as many execs in flight and no kills, before the first and after the last: then reads can be compared. */
+const CALM_MS = 40_000;
+const SETTLE_MS = 15_000;
 const READY_WITHIN_MS = 120_000;
 const READY_LOOK_MS = 500;
 const NEVER_MS = Number.MAX_SAFE_INTEGER;
@@ -81,7 +84,7 @@ async function runChaos(options: ChaosOptions, root: string): Promise<number> {
     if (result === undefined) return INTERRUPTED;
     process.stdout.write(`${options.json ? JSON.stringify(result, undefined, 2) : textResult(result)}\n`);
     if (options.publish) publish(root, result);
-    return result.violations.length === 0 ? 0 : 1;
+    return result.violations.length === 0 && result.reads?.verdict !== 'not back' ? 0 : 1;
   } finally {
     await installation.end();
   }
@@ -165,14 +168,19 @@ class Run {
     const landing = new AbortController();
     interruption.addEventListener('abort', () => landing.abort());
     const flying = traffic.run(landing.signal);
+    const { judgesReads } = this.options;
+    // The first reads of an installation that has just been started say nothing about it.
+    if (judgesReads) await pause(SETTLE_MS, interruption);
     const watch = new ApiWatch(client);
     const watched = new AbortController();
     const watching = watch.run(watched.signal);
-    await pause(WARM_UP_MS, interruption);
+    await pause(judgesReads ? CALM_MS : WARM_UP_MS, interruption);
     const assault = this.planAssault(traffic);
     await Promise.race([assault.run(landing.signal), flying]);
     await assault.healAll();
     const healedAtMs = Date.now();
+    if (judgesReads) await Promise.race([pause(BACK_WITHIN_MS + CALM_MS, interruption), flying]);
+    const landedAtMs = Date.now();
     landing.abort();
     const settling = this.settle(traffic, flying, assault);
     const violations = await Promise.race([settling, interrupted(interruption)]);
@@ -187,7 +195,8 @@ class Run {
       flights: traffic.flights,
       disks,
       violations,
-      readTimes: watch.times(assault.injuries, healedAtMs),
+      readTimes: watch.times(assault.injuries, { healedAtMs, landedAtMs }),
+      judgesReads,
     });
   }
 

@@ -31,7 +31,22 @@ sub base_of {
     return pack('V*', @words);
 }
 
-note('start', "$$\n");
+# How many seconds old this process is: its limits of time began with it, and an interpreter may take a while to come so far.
+sub age {
+    my ($uptime) = first_line('/proc/uptime') =~ /^(\S+)/;
+    my ($fields) = first_line('/proc/self/stat') =~ /.*\) (.*)/;
+    my $born_ticks = (split / /, $fields)[19];
+    return $uptime - $born_ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
+sub first_line {
+    open(my $file, '<', $_[0]) or die "open: $!";
+    return scalar <$file>;
+}
+
+# The file is there before the age is taken, so that both together never tell of a later start than there was.
+note('start', '');
+note('start', sprintf("%d %.2f\n", $$, age()));
 $SIG{TERM} = 'IGNORE' if $flags =~ /t/;
 
 if ($flags =~ /d/) {

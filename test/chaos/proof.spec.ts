@@ -27,6 +27,7 @@ const result: ChaosResult = {
   socketConnections: 0,
   phases: { 'kill api': { E1: 1, E2: 2, E3: 3, E4: 4, E5: 5, E6: 6 } },
   endSeenAfterMs: [1, 2, 3],
+  reads: undefined,
   readMs: { before: [1, 2, 3], between: [1, 2, 3], after: [1, 2, 3] },
   violations: [{ kind: 'leak', key: undefined, execId: undefined, detail: '', evidence: [] }],
 };

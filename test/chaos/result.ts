@@ -1,6 +1,7 @@
 import type { ReadTimes } from './api-watch.js';
 import { describeInjury, injuriesBetween, type Injury } from './injury.js';
 import type { Flight } from './flight.js';
+import { judgeReads, type ReadVerdict } from './read-verdict.js';
 import { PHASES, phasesMet, sumPhases, type Phase, type PhaseCounts } from './phases.js';
 import { VIOLATION_KINDS, type Violation, type ViolationKind } from './violation.js';
 import { hearTestimony, type SandboxDisk } from './witness.js';
@@ -28,7 +29,9 @@ export interface ChaosResult {
   /** From the end that the program noted to the end that a client saw, in milliseconds: p50, p95, longest. */
   readonly endSeenAfterMs: readonly number[];
   /** The same of reads of the API: before the first injury, in the 30 s after the end of each, and after the last. */
-  readonly readMs: Readonly<Record<keyof ReadTimes, readonly number[]>>;
+  readonly readMs: Readonly<Record<'before' | 'between' | 'after', readonly number[]>>;
+  /** Whether reads were as quick again as before, more than 30 s after the last kill; asked for with --judge-reads. */
+  readonly reads: ReadVerdict | undefined;
   readonly violations: readonly (Violation & { readonly evidence: readonly string[] })[];
 }
 
@@ -41,6 +44,7 @@ export interface ResultFacts {
   readonly disks: ReadonlyMap<string, SandboxDisk>;
   readonly violations: readonly Violation[];
   readonly readTimes: ReadTimes;
+  readonly judgesReads: boolean;
 }
 
 export function summarise(facts: ResultFacts): ChaosResult {
@@ -66,10 +70,11 @@ export function summarise(facts: ResultFacts): ChaosResult {
     phases: phasesMet(injuries, flights, facts.disks),
     endSeenAfterMs: percentilesOf(delaysOf(facts)),
     readMs: {
-      before: percentilesOf(facts.readTimes.before),
-      between: percentilesOf(facts.readTimes.between),
-      after: percentilesOf(facts.readTimes.after),
+      before: percentilesOf(facts.readTimes.before.api),
+      between: percentilesOf(facts.readTimes.between.api),
+      after: percentilesOf(facts.readTimes.after.api),
     },
+    reads: facts.judgesReads ? judgeReads(facts.readTimes.before, facts.readTimes.later) : undefined,
     violations: violations.map((violation) => ({ ...violation, evidence: evidenceOf(violation, facts) })),
   };
 }
@@ -94,6 +99,7 @@ export function textResult(result: ChaosResult): string {
     `  kept     ${describeCounts(result.kept)}, read again after the run`,
     `  an end is seen after the program's own: p50 ${half}, p95 ${most}, longest ${longest}`,
     `  a read of the API, p95: ${readText(result.readMs)}`,
+    ...(result.reads === undefined ? [] : [`  reads are ${verdictText(result.reads)}`]),
     '',
     ...rows.map(
       ([kind = '', count = '', meaning = '']) => `  ${kind.padEnd(15)}${count.padStart(5)}   ${meaning}`,
@@ -111,6 +117,11 @@ function readText({ before, between, after }: ChaosResult['readMs']): string {
     most === 0 ? 'none' : `${most.toFixed(0)} ms`,
   );
   return `${quiet} before the first, ${hurt} in the 30 s after each while others go on, ${healed} in the 30 s after the last`;
+}
+
+function verdictText({ verdict, api, machine }: ReadVerdict): string {
+  const ratios = `${api.toFixed(2)} of the p95 before the first kill, the machine itself ${machine.toFixed(2)}`;
+  return `${verdict === 'not told' ? 'not judged' : verdict} more than 30 s after the last: ${ratios}`;
 }
 
 /** Which phases of an exec the injuries of each kind have met. */

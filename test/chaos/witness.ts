@@ -7,6 +7,7 @@ import { insistOn } from './pause.js';
 /** What a program has noted of itself in the workspace's volume, read from the host's disk past Berth. */
 export interface Testimony {
   readonly starts: number;
+  /** When its process began. */
   readonly startedAtMs: number | undefined;
   /** When it was about to write its first byte. */
   readonly wroteAtMs: number | undefined;
@@ -42,10 +43,10 @@ export async function findDisk(installation: Installation, sandboxId: string): P
 export function hearTestimony(disk: SandboxDisk, key: string): Testimony {
   const note = (ending: string): string => join(disk.workspace, '.chaos', `${key}.${ending}`);
   const lines = (ending: string): string[] => readText(note(ending)).split('\n').slice(0, -1);
-  const end = lines('end');
+  const [starts, end] = [lines('start'), lines('end')];
   return {
-    starts: lines('start').length,
-    startedAtMs: bornAt(note('start')),
+    starts: starts.length,
+    startedAtMs: startOf(bornAt(note('start')), starts[0]),
     wroteAtMs: bornAt(note('written')),
     end: end.at(-1),
     endedAtMs: end.length === 0 ? undefined : statSync(note('end')).mtimeMs,
@@ -64,6 +65,12 @@ function writtenOf(lines: readonly string[]): Testimony['written'] {
     entry.atMost = Math.max(entry.atMost, Number(bytes));
   }
   return written;
+}
+
+/** Of a process that noted its number and how many seconds old it was. */
+function startOf(notedAtMs: number | undefined, noted: string | undefined): number | undefined {
+  const ageSeconds = Number(noted?.split(' ')[1]);
+  return notedAtMs === undefined || Number.isNaN(ageSeconds) ? undefined : notedAtMs - ageSeconds * 1_000;
 }
 
 function bornAt(path: string): number | undefined {
