@@ -1,9 +1,10 @@
-import type { Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { ApiError, UnreachableError, type ApiClient } from '../api/api-client.js';
 
-const PIECE_BYTES_MAX = 512 * 1_024;
+/** As much as one request takes. While it is on its way the next one is read. */
+const PIECE_BYTES_MAX = 1_024 * 1_024;
 const RETRY_PAUSE_MS = 250;
 const EMPTY = new Uint8Array(0);
 /** An exec that has ended, or that no longer reads, takes nothing more: there is nobody to tell. */
@@ -30,11 +31,15 @@ export interface FeedOptions {
  */
 export async function feedStdin(options: FeedOptions): Promise<number> {
   const { input, signal } = options;
-  const stop = (): unknown => input.destroy();
+  // Whatever has come while a request was on its way is the next one: many small reads do not cost a round trip each.
+  const ahead = new PassThrough({ readableHighWaterMark: PIECE_BYTES_MAX });
+  // The error of the one is that of the other, which is read.
+  pipeline(input, ahead, () => undefined);
+  const stop = (): unknown => ahead.destroy();
   signal.addEventListener('abort', stop, { once: true });
   let { offset } = options;
   try {
-    for await (const chunk of input as AsyncIterable<Buffer>) {
+    for await (const chunk of ahead as AsyncIterable<Buffer>) {
       for (let from = 0; from < chunk.byteLength; from += PIECE_BYTES_MAX) {
         const piece = chunk.subarray(from, from + PIECE_BYTES_MAX);
         if (!(await put(options, offset, piece, false))) return offset;
