@@ -62,6 +62,8 @@ export class SocketAdapter extends AbstractWsAdapter {
     try {
       const server = this.serverFor(request);
       await this.admit(request);
+      // In one turn with the upgrade, so that many at once come to the limit and not beyond it.
+      this.refuseTooMany();
       server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request));
     } catch (error) {
       refuse(request, socket, error);
@@ -83,6 +85,9 @@ export class SocketAdapter extends AbstractWsAdapter {
     if (secret !== undefined) {
       await this.failures.guarded(address, secret, () => this.adminSecret.authenticate(secret));
     }
+  }
+
+  private refuseTooMany(): void {
     const open = this.places.reduce((sum, { server }) => sum + server.clients.size, 0);
     if (open >= SOCKETS_MAX) {
       throw new DomainError('rate_limited', 'Too many sockets are open.', { retryAfterSeconds: 5 });
