@@ -16,7 +16,8 @@ const AIM_WAIT_MS = 2_000;
 const AIM_DELAY_MS_MAX = 150;
 /** With more than so many parts stopped at once there would be nothing left to test. */
 const OPEN_STOPS_MAX = 2;
-const MOMENTS = ['posting', 'accepted', 'ended'] as const;
+/** What may be aimed at where nothing else is said. */
+const MOMENTS: readonly Moment[] = [{ name: 'posting' }, { name: 'accepted' }, { name: 'ended' }];
 /** How often each is chosen, where all others are chosen once: lines are cut for long, and after a loss of power everything starts anew. */
 const WEIGHTS: Partial<Record<Target, number>> = {
   'api-postgres': 0.5,
@@ -27,12 +28,19 @@ const WEIGHTS: Partial<Record<Target, number>> = {
   machine: 0.25,
 };
 
+/** Something that is told of while it goes on. What is over at once is struck at once. */
+export interface Moment {
+  readonly name: string;
+  readonly isShort?: boolean;
+}
+
 export interface AssaultOptions {
   readonly kills: number;
   readonly deadlineMs: number;
   /** The longest pause before a kill. */
   readonly gapMsMax: number;
   readonly targets: readonly Target[];
+  readonly moments?: readonly Moment[] | undefined;
   /** True when everything answers again. */
   readonly isBack: () => Promise<boolean>;
   readonly onInjury: (injury: Injury) => void;
@@ -73,15 +81,15 @@ export class Assault {
 
   private async aim(signal: AbortSignal): Promise<void> {
     const isAimed = this.random.chance(AIMED_CHANCE);
-    const moment = this.random.pick(MOMENTS);
+    const { name, isShort } = this.random.pick(this.options.moments ?? MOMENTS);
     const delayMs = this.random.integer(0, AIM_DELAY_MS_MAX);
     if (!isAimed) return;
     const aimed = new AbortController();
     // Where nothing of the kind happens in time the kill falls where it falls.
-    const met = once(this.moments, moment, { signal: aimed.signal }).catch(() => undefined);
+    const met = once(this.moments, name, { signal: aimed.signal }).catch(() => undefined);
     await Promise.race([met, pause(AIM_WAIT_MS, signal)]);
     aimed.abort();
-    await pause(delayMs);
+    if (isShort !== true) await pause(delayMs);
   }
 
   private async hurt(): Promise<void> {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { ChaosOptions } from './arguments.js';
-import { Assault } from './assault.js';
+import { Assault, type Moment } from './assault.js';
 import type { Broken } from './broken.js';
 import { Client } from './client.js';
 import { Harm } from './harm.js';
@@ -39,6 +39,8 @@ export interface SiegeResult {
 export interface Besieged {
   readonly lanes: number;
   readonly lane: (lane: number, signal: AbortSignal) => Promise<void>;
+  /** What is worth a kill of its own; by default what is told of execs and operations. */
+  readonly moments?: readonly Moment[];
   /** What has been violated so far. */
   readonly broken: () => readonly Broken[];
   /** What has been done so far, in words. */
@@ -127,6 +129,7 @@ export class Siege {
       kills,
       deadlineMs: minutes === undefined ? NEVER_MS : this.startedAtMs + minutes * 60_000,
       gapMsMax: GAP_MS_MAX,
+      moments: besieged.moments,
       targets: TARGETS.filter((target) => possible.includes(target) && (only?.includes(target) ?? true)),
       isBack: () => this.installation.isBack(),
       onInjury: (injury) => this.tell(injury, besieged),

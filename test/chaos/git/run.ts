@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { credentialsLeft, filesWith, formsOf, tablesWith } from '../../git/secret-search.js';
 import { GIT_HOST, GitServer } from '../../git/git-server.js';
 import type { ChaosOptions } from '../arguments.js';
+import type { Moment } from '../assault.js';
 import type { Broken } from '../broken.js';
 import type { Installation } from '../installation.js';
 import { Asker, type SeenOperation } from '../lifecycle/asker.js';
@@ -13,9 +14,17 @@ import type { GitOperation } from './phases.js';
 import { Project } from './project.js';
 import { ProcessWatch } from './process-watch.js';
 import type { GitResult } from './result.js';
+import { watchEndings } from './row-watch.js';
 import { keepSignposts } from './signpost.js';
 
 const LANES = 5;
+/** The end of a push is the shortest of them, and would hardly ever be met by chance. */
+const MOMENTS: readonly Moment[] = [
+  { name: 'accepted' },
+  { name: 'ended' },
+  { name: 'recording', isShort: true },
+  { name: 'recording', isShort: true },
+];
 const ASK_MS = 240_000;
 const DISK_WITHIN_MS = 240_000;
 const DISK_LOOK_MS = 500;
@@ -57,9 +66,11 @@ export class GitRun {
     const signposts = keepSignposts(this.alive, GIT_HOST, over.signal);
     const watch = new ProcessWatch((what, text) => this.expectWithout(what, text));
     const watching = watch.run(over.signal);
+    const endings = watchEndings(this.installation.databaseUrl, moments, over.signal);
     try {
       const besieged = {
         lanes: LANES,
+        moments: MOMENTS,
         lane: (lane: number, signal: AbortSignal) => this.lane(server, lane, signal),
         broken: () => this.allBroken(),
         seen: () => `${this.operations().length} operations, ${server.pushes.length} pushes`,
@@ -78,7 +89,7 @@ export class GitRun {
       };
     } finally {
       over.abort();
-      await Promise.all([signposts, watching]);
+      await Promise.all([signposts, watching, endings]);
       await server.close();
     }
   }
