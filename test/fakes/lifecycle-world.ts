@@ -1,8 +1,10 @@
 import { asyncLocalStorage, Context } from '@temporalio/activity';
 import {
   createControlActivities,
+  createGitActivities,
   createHostActivities,
   type ControlActivities,
+  type GitActivities,
   type HostActivities,
   type ReconcileResult,
 } from '#activities';
@@ -24,6 +26,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { MemoryEngine } from './memory-engine.js';
 import { MemoryObjects } from './memory-objects.js';
 import { MemoryWorld } from './memory-world.js';
+import { ScriptedRunner } from './scripted-runner.js';
 
 const TENANT = tenantId('default');
 const OWNER = ownerId('u1');
@@ -44,10 +47,12 @@ export class LifecycleWorld {
   readonly world = new MemoryWorld();
   readonly engine = new MemoryEngine();
   readonly objects = new MemoryObjects();
+  /** What git does in the sandbox. */
+  readonly git = new ScriptedRunner();
   readonly sandboxId = sandboxId(uuidv7());
   /** Of a sandbox that has no row. */
   readonly otherId = sandboxId(uuidv7());
-  private readonly activities: ControlActivities & HostActivities;
+  private readonly activities: ControlActivities & HostActivities & GitActivities;
 
   constructor() {
     const { sandboxes, operations, execs, bulks, credentials, hosts, snapshots } = this.world;
@@ -86,6 +91,18 @@ export class LifecycleWorld {
         },
         HOST,
       ),
+      ...createGitActivities({
+        sandboxes,
+        operations,
+        credentials,
+        engine: {
+          connect: () => Promise.resolve(this.git.connection),
+          inspect: (ref) => this.engine.inspect(ref),
+        },
+        wake,
+        log: SILENT,
+        settings: { allowedNetworks: [], certificates: '', bytesMax: 1 },
+      }),
     };
   }
 

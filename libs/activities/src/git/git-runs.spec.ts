@@ -1,59 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  DomainError,
-  encodeFrame,
-  limits,
-  type ExitRecord,
-  type FollowEvent,
-  type Operation,
-  type RunnerConnection,
-} from '#domain';
-import { exitRecordOf } from '../../../../test/fakes/exit-record.js';
+import { limits, type Operation } from '#domain';
+import { ScriptedRunner } from '../../../../test/fakes/scripted-runner.js';
 import { GitRuns, gitRunId } from './git-runs.js';
-
-type Run = { state: string; result?: object; exit?: Partial<ExitRecord> };
-
-/** The runs of a sandbox by their ids, each with how it is to end. */
-class ScriptedRunner {
-  readonly runs = new Map<string, Run>();
-  readonly started: string[] = [];
-  readonly input: string[] = [];
-  readonly ended: string[] = [];
-  next: Run[] = [];
-
-  readonly connection = {
-    status: (id: string) => Promise.resolve({ state: this.runs.get(id)?.state ?? 'unknown' }),
-    start: (request: { execId: string; stdin: { bytes: Uint8Array } }) => {
-      this.started.push(request.execId);
-      this.input.push(Buffer.from(request.stdin.bytes).toString());
-      this.runs.set(request.execId, { ...this.next.shift(), state: 'running' });
-      return Promise.resolve();
-    },
-    follow: (id: string) => this.follow(id),
-    cancel: (id: string) => {
-      this.ended.push(`cancel ${id}`);
-      return Promise.resolve();
-    },
-    forget: (id: string) => {
-      this.ended.push(`forget ${id}`);
-      return Promise.resolve();
-    },
-  } as unknown as RunnerConnection;
-
-  private async *follow(id: string): AsyncGenerator<FollowEvent> {
-    const run = this.runs.get(id);
-    if (!run) throw new DomainError('not_found', 'There is no such run.');
-    await Promise.resolve();
-    if (run.result !== undefined) {
-      const line = `${JSON.stringify({ result: run.result })}\n`;
-      const payload = Buffer.from(line);
-      const bytes = encodeFrame({ stream: 'stdout', flags: 0, offset: 0, timeMicros: 0, payload });
-      yield { kind: 'frames', position: 0, bytes };
-    }
-    run.state = 'finished';
-    yield { kind: 'end', exitRecord: exitRecordOf(run.exit) };
-  }
-}
 
 const STEP = 'push_branch';
 const operation = {
