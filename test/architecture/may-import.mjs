@@ -107,7 +107,7 @@ export const MAY_IMPORT = [
   },
   {
     folder: 'apps/cli',
-    values: ['commander', 'ws', 'zod', 'node:*'],
+    values: ['commander', 'tar-stream', 'ws', 'zod', 'node:*'],
     types: ['#domain'],
     specs: ['@jest/globals'],
     advice:

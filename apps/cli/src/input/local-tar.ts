@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { judgedArchive } from './judged-archive.js';
 import { CliError } from '../terminal/cli-error.js';
 
 /** A local folder as a tar stream; it ends with an error where `tar` does. */
@@ -14,11 +15,18 @@ export async function* packed(folder: string): AsyncGenerator<Buffer> {
   await ended;
 }
 
-/** Makes files of a tar stream in a local folder that is there. */
+/** Makes files of a tar stream of a sandbox in a local folder that is there. It is not trusted. */
 export async function unpack(content: ReadableStream<Uint8Array>, folder: string): Promise<void> {
   const args = ['-x', '--no-same-owner', '-C', folder];
   const child = spawn('tar', args, { stdio: ['pipe', 'ignore', 'inherit'] });
-  await Promise.all([endOf(child), pipeline(Readable.fromWeb(content), child.stdin)]);
+  const [fed, ended] = await Promise.allSettled([
+    pipeline(judgedArchive(Readable.fromWeb(content)), child.stdin),
+    endOf(child),
+  ]);
+  // A `tar` that has ended breaks its input off, and one whose input broke off ends: the first of the two is the reason.
+  if (fed.status === 'rejected' && fed.reason instanceof CliError) throw fed.reason;
+  if (ended.status === 'rejected') throw ended.reason;
+  if (fed.status === 'rejected') throw fed.reason;
 }
 
 async function endOf(child: ReturnType<typeof spawn>): Promise<void> {

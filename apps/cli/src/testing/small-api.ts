@@ -76,7 +76,8 @@ export class SmallApi {
       status: 404,
       body: { status: 404, code: 'not_found', detail: 'Not found.' },
     };
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    if (Buffer.isBuffer(body)) response.writeHead(status).end(body);
+    else response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 }
 
