@@ -19,6 +19,7 @@ import {
   type OperationOptions,
   type Sandbox,
   type StepName,
+  type StepRecord,
   type SweepStore,
   type Undo,
 } from '#domain';
@@ -144,6 +145,12 @@ export class LifecycleWorld {
     const name = task.replaceAll(/_(\w)/g, (_match, letter: string) => letter.toUpperCase());
     const run = this.activities[name as 'holdQueue'];
     await inContext(() => run({ operationId: id, sandboxId: this.sandboxId }));
+  }
+
+  /** One attempt of several steps. */
+  async stage(steps: readonly StepName[], { id }: Operation): Promise<StepRecord[]> {
+    const input = { operationId: id, sandboxId: this.sandboxId, steps };
+    return await inContext(() => this.activities.doStage(input));
   }
 
   /** What a run does once somebody has decided to retry. */

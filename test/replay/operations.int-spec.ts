@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { limits, OPERATION_PLANS, planOperation, undosOf, type OperationKind, type StepName } from '#domain';
+import {
+  limits,
+  OPERATION_PLANS,
+  planOperation,
+  stagesOf,
+  undosOf,
+  type OperationKind,
+  type StepName,
+} from '#domain';
 import { ABORT_SIGNAL, operationWorkflowId, RETRY_SIGNAL } from '#workflows/contract';
 import { runningStack } from '../stack/running-stack.js';
 import { createTestNamespace, type TestNamespace } from '../stack/temporal-namespace.js';
@@ -40,6 +48,12 @@ const KEPT: Partial<Record<OperationKind, StepName>> = {
   change: 'create_container',
 };
 
+/** Of runs that take a turn for each stage; those of before have no suffix. */
+function historyOf(kind: OperationKind, course: string): string {
+  const isStaged = stagesOf(planOperation(kind, {})).some(({ length }) => length > 1);
+  return `${kind}-${course}${isStaged ? '-in-stages' : ''}`;
+}
+
 function undosAfter(kind: OperationKind, step: StepName): string[] {
   return undosOf(planOperation(kind, {}), stepsOf(kind).indexOf(step) + 1);
 }
@@ -50,7 +64,7 @@ describe('the run of an operation', () => {
     const handle = await run.start(kind);
     expect(await handle.result()).toEqual({ state: 'succeeded' });
     expect(run.calls).toEqual(stepsOf(kind));
-    await keepHistory(namespace, `${kind}-succeeded`, handle.workflowId);
+    await keepHistory(namespace, historyOf(kind, 'succeeded'), handle.workflowId);
   });
 
   it('leaves a step to its host for a day, and its failures to the count of the Activity', async () => {
@@ -58,7 +72,7 @@ describe('the run of an operation', () => {
     await handle.result();
     const { events } = await handle.fetchHistory();
     const scheduled = events?.map((event) => event.activityTaskScheduledEventAttributes);
-    const step = scheduled?.find((attributes) => attributes?.activityType?.name === 'startContainer');
+    const step = scheduled?.find((attributes) => attributes?.activityType?.name === 'doStage');
     expect(Number(step?.scheduleToStartTimeout?.seconds) * 1_000).toBe(limits.STEP_MS_MAX);
     expect(step?.retryPolicy?.maximumAttempts ?? 0).toBe(0);
   });
@@ -128,7 +142,8 @@ describe('the run of an operation', () => {
     const steps = stepsOf(kind);
     const at = steps.indexOf(step);
     expect(run.calls).toEqual([...steps.slice(0, at + 1), `park:${step}:1`, 'resume', ...steps.slice(at)]);
-    if (KEPT[kind] === step) await keepHistory(namespace, `${kind}-parked-then-retried`, handle.workflowId);
+    if (KEPT[kind] === step)
+      await keepHistory(namespace, historyOf(kind, 'parked-then-retried'), handle.workflowId);
   });
 
   it.each(EACH_STEP)('of kind %s undoes what it began when it is aborted at %s', async (kind, step) => {
@@ -146,7 +161,7 @@ describe('the run of an operation', () => {
       ...undosAfter(kind, step),
       `end:canceled:No ${step}.`,
     ]);
-    if (KEPT[kind] === step) await keepHistory(namespace, `${kind}-undone`, handle.workflowId);
+    if (KEPT[kind] === step) await keepHistory(namespace, historyOf(kind, 'undone'), handle.workflowId);
   });
 
   it.each(EACH_STEP.filter(([kind, step]) => undosAfter(kind, step).length > 0))(

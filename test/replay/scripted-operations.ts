@@ -73,6 +73,16 @@ export class ScriptedRun {
     throw ApplicationFailure.nonRetryable(`No ${task}.`, 'container_failed');
   }
 
+  /** As a step of a stage, whose failure says which one it was. */
+  callWithin(step: StepName): void {
+    try {
+      this.call(step, step);
+    } catch (error) {
+      const { message, type } = error as ApplicationFailure;
+      throw ApplicationFailure.nonRetryable(message, type, { step, done: [] });
+    }
+  }
+
   notePark(): void {
     this.parks += 1;
     for (const wake of this.waiting.splice(0)) wake();
@@ -100,6 +110,10 @@ export class ScriptedRuns {
     ]);
     return {
       ...(Object.fromEntries(steps) as Partial<Script>),
+      doStage: async ({ operationId: id, steps: staged }) => {
+        for (const step of staged) this.of(id).callWithin(step);
+        return [];
+      },
       parkOperation: async ({ operationId: id, park }) => {
         const run = this.of(id);
         run.call(`park:${park.step}:${park.parkNo}`);

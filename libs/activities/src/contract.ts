@@ -19,6 +19,8 @@ import type {
   OwnerOfOutput,
   Park,
   SandboxId,
+  StepName,
+  StepRecord,
 } from '#domain';
 
 export interface ExecRef {
@@ -41,6 +43,16 @@ export interface StepInput {
   readonly sandboxId: SandboxId;
 }
 
+export interface StageInput extends StepInput {
+  readonly steps: readonly StepName[];
+}
+
+/** Which step has failed, and what is known of those that were done. */
+export interface StageFailureDetail {
+  readonly step: StepName;
+  readonly done: readonly StepRecord[];
+}
+
 export interface EndInput extends StepInput {
   readonly state: 'failed' | 'canceled';
   readonly failure: Park['failure'];
@@ -48,6 +60,11 @@ export interface EndInput extends StepInput {
 
 /** On `host.{hostId}`. */
 export interface HostActivities {
+  /**
+   * Steps that follow each other, as each would be done alone; what has succeeded before is not done again. Returns what is
+   * known of them. The first detail of a failure is a `StageFailureDetail`.
+   */
+  doStage(input: StageInput): Promise<StepRecord[]>;
   prepareStorage(input: StepInput): Promise<void>;
   createContainer(input: StepInput): Promise<void>;
   startContainer(input: StepInput): Promise<void>;

@@ -86,7 +86,7 @@ export { DEFAULT_SANDBOX_NAME, DEFAULT_TIER, needsStart, TIERS } from './sandbox
 export { observe, observedStateOf, planContainer } from './sandbox.plan.js';
 export type { ContainerPlan, Observation } from './sandbox.plan.js';
 export type { ContainerLimits, Sandbox, Tier, TierName } from './sandbox.js';
-export { stepBegun, stepEnded, stepProgressed } from './operation.js';
+export { stepBegun, stepEnded, stepsKnown, stepProgressed } from './operation.js';
 export type {
   Operation,
   OperationOptions,
@@ -98,8 +98,8 @@ export type {
   StepState,
   TakenOver,
 } from './operation.js';
-export { OPERATION_PLANS, planOperation, undosOf } from './operation.plan.js';
-export type { PlannedStep, StepName, Undo } from './operation.plan.js';
+export { OPERATION_PLANS, planOperation, stagesOf, undosOf } from './operation.plan.js';
+export type { PlannedStep, Stage, StepName, Undo } from './operation.plan.js';
 export {
   decideNeed,
   decideRequest,

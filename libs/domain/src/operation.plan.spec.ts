@@ -6,6 +6,7 @@ import {
   OPERATION_PLANS,
   parkAdvice,
   planOperation,
+  stagesOf,
   touchesSandbox,
   undosOf,
 } from './index.js';
@@ -65,6 +66,29 @@ describe('the plan of an operation', () => {
     const steps = planOperation('restart', { running: 'wait' }).map(({ step }) => step);
     expect(steps.indexOf('await_execs')).toBe(steps.indexOf('stop_container') - 1);
     expect(stepsOf('restart')).not.toContain('await_execs');
+  });
+});
+
+describe('the stages of a plan', () => {
+  it.each(OPERATION_KINDS)('of kind %s are its steps in their order', (kind) => {
+    const plan = planOperation(kind, {});
+    expect(stagesOf(plan).flat()).toEqual(plan);
+  });
+
+  it('are three of a restart: what the rows say before and after is not for the host to order', () => {
+    const stages = stagesOf(planOperation('restart', {})).map((stage) => stage.map(({ step }) => step));
+    expect(stages.map(([first]) => first)).toEqual(['hold_queue', 'stop_container', 'open_queue']);
+    expect(stages[1]).toHaveLength(6);
+  });
+
+  it.each(OPERATION_KINDS)('of kind %s wait for nobody but the host, and move no archive', (kind) => {
+    const staged = stagesOf(planOperation(kind, { running: 'wait', awaitsHealth: true, snapshot: true }))
+      .filter(({ length }) => length > 1)
+      .flat()
+      .map(({ step }) => step);
+    for (const step of ['await_execs', 'await_health', 'write_snapshot', 'unpack_snapshot']) {
+      expect(staged).not.toContain(step);
+    }
   });
 });
 

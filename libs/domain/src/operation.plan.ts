@@ -131,6 +131,8 @@ export interface PlannedStep {
 
 /** The stop ends execs as well, where nothing is to be read before it. */
 const OF_A_SNAPSHOT: ReadonlySet<StepName> = new Set(['end_execs', 'write_snapshot']);
+export type Stage = readonly [PlannedStep, ...PlannedStep[]];
+
 const RUN_STEPS: ReadonlySet<StepName> = new Set(RUN.map(({ step }) => step));
 
 /** The steps of one run: those of its kind, without what its request has no use for. */
@@ -154,6 +156,31 @@ function isNeeded(kind: OperationKind, step: StepName, options: OperationOptions
 
 function isRestart(because: OperationOptions['because']): boolean {
   return because !== undefined && because !== 'idle';
+}
+
+/** What a host does one after the other, each safe to repeat, without anything between them for the Workflow to order. */
+const OF_ONE_STAGE: ReadonlySet<StepName> = new Set([
+  'stop_container',
+  'drain_execs',
+  'prepare_storage',
+  'create_container',
+  'start_container',
+  'await_runner',
+  'remove_containers',
+  'remove_storage',
+]);
+
+/** The steps of a plan as its run hands them out: those that follow each other on the host go there together. */
+export function stagesOf(plan: readonly PlannedStep[]): Stage[] {
+  const stages: Stage[] = [];
+  for (const planned of plan) {
+    const last = stages.at(-1);
+    const isOneWith = (before: Stage): boolean =>
+      OF_ONE_STAGE.has(planned.step) && OF_ONE_STAGE.has(before[0].step);
+    if (last !== undefined && isOneWith(last)) stages.splice(-1, 1, [...last, planned]);
+    else stages.push([planned]);
+  }
+  return stages;
 }
 
 /** What is left to undo after `begun` steps, the first one first. */

@@ -115,6 +115,12 @@ export function stepBegun(steps: readonly StepRecord[], name: string, at: string
   return before ? steps.map((step) => (step === before ? begun : step)) : [...steps, begun];
 }
 
+/** The step list with what is known of some of them from their row. */
+export function stepsKnown(steps: readonly StepRecord[], known: readonly StepRecord[]): StepRecord[] {
+  const names = new Set(known.map(({ name }) => name));
+  return [...steps.filter(({ name }) => !names.has(name)), ...known];
+}
+
 /** The step list after the running attempt of `name` came so far. */
 export function stepProgressed(
   steps: readonly StepRecord[],

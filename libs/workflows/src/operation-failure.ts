@@ -1,4 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import type { StageFailureDetail } from '#activities';
 import { ERROR_CODES, type ErrorCode, type Failure } from '#domain';
 
 /** How the row of a run ends that did not come about. */
@@ -33,6 +34,15 @@ export function failureOf(error: unknown): Failure {
     return { code: 'host_lost', message: 'The host did not do this step in time.' };
   }
   return { code: 'internal', message: 'An internal error.' };
+}
+
+/** Undefined where nobody was there to say which step of a stage it is of. */
+export function stageFailureOf(error: unknown): StageFailureDetail | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  const [detail] = (cause instanceof ApplicationFailure ? cause.details : undefined) ?? [];
+  return typeof detail === 'object' && detail !== null && 'step' in detail
+    ? (detail as StageFailureDetail)
+    : undefined;
 }
 
 function codeOf(type: string | null | undefined): ErrorCode {

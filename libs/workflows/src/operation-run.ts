@@ -15,14 +15,18 @@ import {
   isGitKind,
   limits,
   planOperation,
+  stagesOf,
   stepBegun,
   stepEnded,
+  stepsKnown,
   undosOf,
   type Correction,
   type Failure,
   type OperationKind,
   type Park,
   type PlannedStep,
+  type Stage,
+  type StepName,
   type StepRecord,
   type TakenOver,
   type Undo,
@@ -30,8 +34,8 @@ import {
 import { OP_STATE, PARK_REASON, PARKED_STEP } from './attributes.js';
 import { ABORT_SIGNAL, CANCEL_SIGNAL, operationWorkflowId, RETRY_SIGNAL } from './contract.js';
 import type { OperationInput, OperationResult, ParkDecision } from './contract.js';
-import { AbortedError, endAfter, failureOf, type GivenUp } from './operation-failure.js';
-import { controlActivities, stepActivities, undoActivities } from './operation-steps.js';
+import { AbortedError, endAfter, failureOf, stageFailureOf, type GivenUp } from './operation-failure.js';
+import { controlActivities, doStage, stepActivities, undoActivities } from './operation-steps.js';
 import { detailsOf } from './run-details.js';
 
 export const retrySignal = defineSignal<[ParkDecision]>(RETRY_SIGNAL);
@@ -42,6 +46,8 @@ export const cancelOperationSignal = defineSignal(CANCEL_SIGNAL);
 const UNDO_OF_STARTS = 'undo-of-starts';
 /** Restarts that began before this took their snapshot while execs went on. */
 const EXECS_END_BEFORE_A_SNAPSHOT = 'execs-end-before-a-snapshot';
+/** Runs that began before this went back to their Workflow after each step. */
+const STAGES = 'stages';
 
 /**
  * The plan of one operation from its first step to its end. A step that fails for good parks the run, or ends it where it
@@ -52,14 +58,14 @@ export async function runOperation(kind: OperationKind, input: OperationInput): 
   if (input.tookOver) await endParkedRun(input.tookOver);
   const plan = planOf(kind, input);
   const doStep = stepActivities(input);
-  let begun = 0;
   try {
-    for (const { step, undo } of plan) {
-      begun += 1;
-      await run.step(step, doStep[step], undo !== null);
+    for (const stage of inStages(plan)) {
+      const [{ step, undo }, ...more] = stage;
+      if (more.length > 0) await run.stage(stage.map((one) => one.step));
+      else await run.step(step, doStep[step], undo !== null);
     }
   } catch (error) {
-    const undos = undosOf(plan, begun);
+    const undos = undosOf(plan, run.begun);
     return await CancellationScope.nonCancellable(() => run.giveUp(endAfter(error), kind, undos));
   }
   return run.ended('succeeded');
@@ -71,6 +77,13 @@ function planOf(kind: OperationKind, { options = {} }: OperationInput): readonly
   const isNew = ({ step }: PlannedStep): boolean => step === 'end_execs';
   if (!plan.some(isNew) || patched(EXECS_END_BEFORE_A_SNAPSHOT)) return plan;
   return plan.filter((planned) => !isNew(planned));
+}
+
+/** One turn for each stage; runs from before there were stages take one for each step. */
+function inStages(plan: readonly PlannedStep[]): readonly Stage[] {
+  const stages = stagesOf(plan);
+  if (!stages.some(({ length }) => length > 1) || patched(STAGES)) return stages;
+  return plan.map((planned) => [planned]);
 }
 
 /** The run whose sandbox this one has taken: its row has ended, so all that is left is to wake it. */
@@ -88,6 +101,8 @@ async function endParkedRun({ operationId, step, parkNo }: TakenOver): Promise<v
  * number of the park decides it; any other signal is stale and ignored.
  */
 class OperationRun {
+  /** Steps of the plan that may have had an effect. */
+  begun = 0;
   private parkNo = 0;
   private park: Park | undefined;
   private decision: 'retry' | 'abort' | undefined;
@@ -111,6 +126,7 @@ class OperationRun {
 
   /** One that cannot be undone is not broken off either: it is done in a moment. */
   async step(name: string, attempt: () => Promise<void>, isBreakable: boolean): Promise<void> {
+    this.begun += 1;
     for (;;) {
       if (isBreakable && this.cancelAsked) throw new AbortedError(CANCELED, true);
       this.note(stepBegun(this.steps, name, now()));
@@ -122,6 +138,33 @@ class OperationRun {
         if (isCancellation(error)) throw this.cancelAsked ? new AbortedError(CANCELED, true) : error;
         const failure = failureOf(error);
         this.note(stepEnded(this.steps, name, now(), failure));
+        await this.parked(name, failure);
+      }
+    }
+  }
+
+  /** Goes on from the step that failed. Where nobody could say which that was, any of them may have begun. */
+  async stage(steps: readonly StepName[]): Promise<void> {
+    const end = this.begun + steps.length;
+    let left = steps;
+    for (;;) {
+      this.begun = end;
+      const [first = ''] = left;
+      this.note(stepBegun(this.steps, first, now()));
+      try {
+        this.note(stepsKnown(this.steps, await doStage(this.input, left)));
+        return;
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const { step: failed, done = [] } = stageFailureOf(error) ?? {};
+        if (failed !== undefined && left.includes(failed)) {
+          left = left.slice(left.indexOf(failed));
+          this.begun = end - left.length + 1;
+        }
+        const [name = ''] = left;
+        const failure = failureOf(error);
+        const before = name === first ? this.steps : stepBegun(stepsKnown(this.steps, done), name, now());
+        this.note(stepEnded(before, name, now(), failure));
         await this.parked(name, failure);
       }
     }

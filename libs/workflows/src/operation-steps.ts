@@ -1,6 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities, GitActivities, HostActivities } from '#activities';
-import { limits, type StepName, type Undo } from '#domain';
+import { limits, type StepName, type StepRecord, type Undo } from '#domain';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, type OperationInput } from './contract.js';
 
 /** How often is for the Activity to say, which knows a failure of the step from an attempt that was lost with its worker. */
@@ -49,6 +49,16 @@ export function stepActivities(input: OperationInput): Readonly<Record<StepName,
     switch_workspace: () => control.switchWorkspace(ref),
     apply_change: () => control.applyChange(ref),
   };
+}
+
+/** Several steps at once; what the row says of them then. */
+export async function doStage(
+  input: OperationInput,
+  steps: readonly StepName[],
+): Promise<readonly StepRecord[]> {
+  const { operationId, sandboxId } = input;
+  const host = hostActivities(input, limits.STEP_MS_MAX, steps.length * ATTEMPT_MS_MAX);
+  return await host.doStage({ operationId, sandboxId, steps });
 }
 
 /** How each undo is done. A run must end, so an undo does not wait for its host as long as a step does. */

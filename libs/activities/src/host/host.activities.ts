@@ -3,16 +3,13 @@ import {
   EXEC_TRANSITIONS,
   isTerminal,
   limits,
-  TIERS,
   type ContainerEngine,
-  type ContainerSpec,
   type ExecId,
   type ExecStore,
   type HostId,
   type Log,
   type OperationStore,
   type Sandbox,
-  type SandboxObservedState,
   type ObjectStore,
   type SandboxStore,
   type SnapshotStore,
@@ -22,15 +19,15 @@ import {
 } from '#domain';
 import { revertWorkspace, unpackSnapshotStep, writeSnapshotStep } from '../archive/archive-steps.js';
 import type { HostActivities, StepInput } from '../contract.js';
-import { reach, SuspendedError } from '../exec/reach.js';
+import { reach } from '../exec/reach.js';
 import type { ExecSupervisor } from '../exec/exec-supervisor.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
-import { awaitHealth } from './await-health.js';
-import { endExecs } from './end-execs.js';
+import { createContainerSteps, observe, runAgain, stageSteps } from './container-steps.js';
+import { doStage } from './do-stage.js';
 import { reconcileHost } from './reconcile.js';
-import { drainExecs, observeContainer } from './settle.js';
+import { observeContainer } from './settle.js';
 
 const signal = (): AbortSignal => Context.current().cancellationSignal;
 
@@ -47,49 +44,14 @@ export interface HostActivityPorts {
 }
 
 export function createHostActivities(ports: HostActivityPorts, hostId: HostId): HostActivities {
-  const { sandboxes, engine } = ports;
+  const { engine } = ports;
   const step = stepsOver(ports);
+  const steps = createContainerSteps(ports, step);
 
   return translated<HostActivities>({
-    prepareStorage: (input) =>
-      step('prepare_storage', input, async (sandbox) => {
-        await engine.prepareStorage(containerSpec(sandbox, input, sandbox.generation));
-        await sandboxes.recordWorkspace(sandbox.id, input.operationId);
-      }),
+    ...steps,
 
-    createContainer: (input) =>
-      step('create_container', input, async (sandbox) => {
-        const generation = await sandboxes.raiseGeneration(sandbox.id, input.operationId);
-        const { containerId } = await engine.createContainer(containerSpec(sandbox, input, generation));
-        await observe(ports, input, { generation, containerId }, 'starting');
-      }),
-
-    startContainer: (input) =>
-      step('start_container', input, (sandbox) => startContainer(ports, input, sandbox)),
-
-    awaitRunner: (input) => step('await_runner', input, (sandbox) => awaitRunner(ports, input, sandbox)),
-
-    awaitHealth: (input) =>
-      step('await_health', input, (sandbox) => awaitHealth(ports, input.operationId, sandbox)),
-
-    endExecs: (input) => step('end_execs', input, (sandbox) => endExecs(ports, sandbox, signal())),
-
-    stopContainer: (input) =>
-      step('stop_container', input, async (sandbox) => {
-        const { id, generation, containerId } = sandbox;
-        if (generation === 0) return;
-        await engine.stopContainer({ sandboxId: id, generation });
-        await observe(ports, input, { generation, containerId }, 'stopped');
-      }),
-
-    drainExecs: (input) => step('drain_execs', input, (sandbox) => drainExecs(ports, sandbox)),
-
-    removeContainers: (input) =>
-      step('remove_containers', input, async ({ id, generation }) => {
-        await engine.removeContainers({ sandboxId: id, generation });
-      }),
-
-    removeStorage: (input) => step('remove_storage', input, ({ id }) => engine.removeStorage(id)),
+    doStage: (input) => doStage(ports.operations, stageSteps(steps), input),
 
     discardContainer: (input) =>
       step('discard_container', input, async ({ id, generation, operationId }) => {
@@ -114,7 +76,7 @@ type StepPorts = Pick<HostActivityPorts, 'sandboxes' | 'operations' | 'wake'>;
 /** Workspaces into object storage and back, and what undoes that. */
 function archiveActivities(
   ports: HostActivityPorts,
-  step: ReturnType<typeof stepsOver>,
+  step: Step,
 ): Pick<HostActivities, 'writeSnapshot' | 'unpackSnapshot' | 'revertWorkspace' | 'runAgain'> {
   return {
     writeSnapshot: (input) =>
@@ -131,6 +93,8 @@ function archiveActivities(
     runAgain: (input) => step('run_again', input, (sandbox) => runAgain(ports, input, sandbox)),
   };
 }
+
+export type Step = ReturnType<typeof stepsOver>;
 
 /** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
 export function stepsOver(ports: StepPorts) {
@@ -155,61 +119,4 @@ async function cancelExec(ports: HostActivityPorts, execId: ExecId): Promise<voi
   if (live) await connection.cancel(execId, limits.EXEC_CANCEL_GRACE_MS);
   else await connection.close();
   await ports.supervisor.join(exec).ended;
-}
-
-async function startContainer(ports: HostActivityPorts, input: StepInput, sandbox: Sandbox): Promise<void> {
-  const { generation } = sandbox;
-  const { containerId } = await ports.engine.startContainer(containerSpec(sandbox, input, generation));
-  if (containerId !== sandbox.containerId)
-    await observe(ports, input, { generation, containerId }, 'starting');
-}
-
-async function awaitRunner(ports: HostActivityPorts, input: StepInput, sandbox: Sandbox): Promise<void> {
-  const { engine } = ports;
-  const ref = { sandboxId: sandbox.id, generation: sandbox.generation };
-  const { state } = await engine.inspect(ref);
-  if (state === 'paused' || state === 'restarting') throw new SuspendedError(state);
-  // It may have died, or been removed, since it was started, and nobody else would start it again.
-  if (state !== 'running') await startContainer(ports, input, sandbox);
-  const connection = await engine.connect(ref);
-  await connection.list();
-}
-
-/** With the values that it had before: those of the row, which other undos have put back. */
-async function runAgain(ports: HostActivityPorts, input: StepInput, sandbox: Sandbox): Promise<void> {
-  const { engine, sandboxes } = ports;
-  await engine.prepareStorage(containerSpec(sandbox, input, sandbox.generation));
-  const generation = await sandboxes.raiseGeneration(sandbox.id, input.operationId);
-  const { containerId } = await engine.createContainer(containerSpec(sandbox, input, generation));
-  await observe(ports, input, { generation, containerId }, 'starting');
-  await awaitRunner(ports, input, { ...sandbox, generation, containerId });
-}
-
-function containerSpec(sandbox: Sandbox, input: StepInput, generation: number): ContainerSpec {
-  return {
-    sandboxId: sandbox.id,
-    generation,
-    tenantId: sandbox.tenantId,
-    ownerId: sandbox.ownerId,
-    hostId: sandbox.hostId,
-    operationId: input.operationId,
-    image: sandbox.image,
-    tier: TIERS[sandbox.tier],
-    workspaceId: sandbox.workspaceId,
-    mayMakeWorkspace: !sandbox.workspaceMade,
-  };
-}
-
-async function observe(
-  ports: HostActivityPorts,
-  input: StepInput,
-  seen: { generation: number; containerId: string | null },
-  observedState: SandboxObservedState,
-): Promise<void> {
-  await ports.sandboxes.observeByOperation(input.sandboxId, input.operationId, {
-    ...seen,
-    observedState,
-    failure: null,
-  });
-  ports.wake.wake(`sandbox:${input.sandboxId}`);
 }
