@@ -1,4 +1,3 @@
-import { asyncLocalStorage, Context } from '@temporalio/activity';
 import {
   createControlActivities,
   createGitActivities,
@@ -24,6 +23,7 @@ import {
   type Undo,
 } from '#domain';
 import { v7 as uuidv7 } from 'uuid';
+import { inActivity } from './activity-context.js';
 import { MemoryEngine } from './memory-engine.js';
 import { MemoryObjects } from './memory-objects.js';
 import { MemoryWorld } from './memory-world.js';
@@ -144,13 +144,13 @@ export class LifecycleWorld {
   async attempt(task: StepName | Undo, { id }: Operation): Promise<void> {
     const name = task.replaceAll(/_(\w)/g, (_match, letter: string) => letter.toUpperCase());
     const run = this.activities[name as 'holdQueue'];
-    await inContext(() => run({ operationId: id, sandboxId: this.sandboxId }));
+    await inActivity(() => run({ operationId: id, sandboxId: this.sandboxId }));
   }
 
   /** One attempt of several steps. */
   async stage(steps: readonly StepName[], { id }: Operation): Promise<StepRecord[]> {
     const input = { operationId: id, sandboxId: this.sandboxId, steps };
-    return await inContext(() => this.activities.doStage(input));
+    return await inActivity(() => this.activities.doStage(input));
   }
 
   /** What a run does once somebody has decided to retry. */
@@ -159,7 +159,7 @@ export class LifecycleWorld {
   }
 
   async reconcile(): Promise<ReconcileResult> {
-    return await inContext(() => this.activities.reconcileHost());
+    return await inActivity(() => this.activities.reconcileHost());
   }
 
   get sandbox(): Sandbox {
@@ -167,18 +167,6 @@ export class LifecycleWorld {
     if (!row) throw new TypeError('There is no sandbox.');
     return row;
   }
-}
-
-/** As within a Temporal worker, as far as steps look at it: heartbeats go nowhere, nothing is canceled. */
-async function inContext<T>(work: () => Promise<T>): Promise<T> {
-  const context = Object.create(Context.prototype) as Context;
-  Object.defineProperties(context, {
-    cancellationSignal: { value: new AbortController().signal },
-    heartbeatFn: { value: quiet },
-    heartbeat: { value: quiet },
-    info: { value: { attempt: 1 } },
-  });
-  return await asyncLocalStorage.run(context, work);
 }
 
 function quiet(): void {

@@ -6,11 +6,13 @@ import {
   desiredAfter,
   desiredAfterGivingUp,
   DomainError,
+  forgivesRestarts,
   isTerminal,
   NO_HEALTH,
   OPERATION_TRANSITIONS,
   optionsFor,
   restartsWith,
+  type PlannedRestart,
   settingsAfter,
   settledOptions,
   type Correction,
@@ -78,7 +80,11 @@ export class MemorySandboxes implements SandboxStore {
     const before = this.operations.get(request.id);
     if (before) return { sandbox, operation: before, created: false };
     const settled = { ...request, options: settledOptions(sandbox, request) };
-    return this.carryOut(sandbox, settled, decideRequest(sandbox, this.liveOf(sandbox), settled));
+    const requested = this.carryOut(sandbox, settled, decideRequest(sandbox, this.liveOf(sandbox), settled));
+    if (!requested.created || !forgivesRestarts(settled)) return requested;
+    const forgiven = { ...requested.sandbox, restarts: [] };
+    this.rows.set(id, forgiven);
+    return { ...requested, sandbox: forgiven };
   }
 
   async withdrawOperation(id: OperationId, failure: Failure): Promise<boolean> {
@@ -182,8 +188,8 @@ export class MemorySandboxes implements SandboxStore {
   }
 
   async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
-    const { unchangedSince, restartDue = null, ...others } = seen;
-    const changes = { ...others, restartDue };
+    const { unchangedSince, restart = null, ...others } = seen;
+    const changes = { ...others, restartDue: dueFrom(restart) };
     const row = await this.get(id);
     const live = this.liveOf(row);
     const isHeld = (live && touchesSandbox(live.kind)) || row.observedState === seen.observedState;
@@ -200,7 +206,7 @@ export class MemorySandboxes implements SandboxStore {
   ): Promise<Sandbox> {
     const row = await this.find(tenantId, id);
     if (!row) throw new DomainError('not_found', 'There is no such sandbox.');
-    this.change(id, configured(row, change, ifVersion, Date.now()));
+    this.change(id, configured(row, change, ifVersion));
     return await this.get(id);
   }
 
@@ -212,13 +218,13 @@ export class MemorySandboxes implements SandboxStore {
 
   async recordHealth(
     id: SandboxId,
-    { generation, settingsVersion, ...seen }: Parameters<SandboxStore['recordHealth']>[1],
+    { generation, settingsVersion, health, restart }: Parameters<SandboxStore['recordHealth']>[1],
     holder: OperationId | null,
   ): Promise<boolean> {
     const row = await this.get(id);
     if (row.generation !== generation || row.settingsVersion !== settingsVersion) return false;
     if ((this.liveOf(row)?.id ?? null) !== holder) return false;
-    this.change(id, seen);
+    this.change(id, { health, ...(restart === undefined ? {} : { restartDue: dueFrom(restart) }) });
     return true;
   }
 
@@ -228,7 +234,7 @@ export class MemorySandboxes implements SandboxStore {
     const options = { because: row.restartDue.cause };
     const kind = options.because === 'unhealthy' ? 'restart' : 'start';
     const asked = { id: operationId, requestHash: '', kind, options, parks: true } as const;
-    this.change(id, { restartDue: null, restarts: restartsWith(row.restarts, Date.now()) });
+    this.change(id, { restartDue: null, restarts: restartsWith(row.restarts, this.now()) });
     return this.create(row, asked, null).operation ?? undefined;
   }
 
@@ -250,6 +256,15 @@ export class MemorySandboxes implements SandboxStore {
     const { operation } = this.create(row, asked, null);
     this.change(id, { observedState: 'stopping' });
     return operation ?? undefined;
+  }
+
+  /** How often each was said to be used. */
+  readonly uses = new Map<SandboxId, number>();
+
+  async noteUse(ids: readonly SandboxId[]): Promise<SandboxId[]> {
+    const running = ids.filter((id) => this.rows.get(id)?.observedState === 'running');
+    for (const id of running) this.uses.set(id, (this.uses.get(id) ?? 0) + 1);
+    return await Promise.resolve(running);
   }
 
   async setDesired(id: SandboxId, desiredState: SandboxDesiredState): Promise<void> {
@@ -365,3 +380,6 @@ export class MemorySandboxes implements SandboxStore {
     }
   }
 }
+
+const dueFrom = (planned: PlannedRestart | null): Sandbox['restartDue'] =>
+  planned && { at: new Date(Date.now() + planned.delayMs).toISOString(), cause: planned.cause };

@@ -143,7 +143,7 @@ describe('the run of a bulk operation', () => {
       };
       expect(await handle.result()).toEqual({ state: 'succeeded' });
       const [first] = bulk.advances.filter(({ begins, known }) => begins && known.length === 0).slice(1);
-      expect(first?.controls).toEqual([{ control: 'resume', pauseNo: 7 }]);
+      expect(first?.controls).toMatchObject([{ control: 'resume', pauseNo: 7 }]);
     });
   });
 });

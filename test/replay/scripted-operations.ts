@@ -13,6 +13,7 @@ import {
   tenantId,
   type OperationKind,
   type StepName,
+  type StepRecord,
   type Undo,
 } from '#domain';
 import {
@@ -74,13 +75,15 @@ export class ScriptedRun {
   }
 
   /** As a step of a stage, whose failure says which one it was. */
-  callWithin(step: StepName): void {
+  callWithin(name: StepName, done: readonly StepRecord[]): StepRecord {
+    const at = new Date().toISOString();
     try {
-      this.call(step, step);
+      this.call(name, name);
     } catch (error) {
       const { message, type } = error as ApplicationFailure;
-      throw ApplicationFailure.nonRetryable(message, type, { step, done: [] });
+      throw ApplicationFailure.nonRetryable(message, type, { step: name, done });
     }
+    return { name, state: 'succeeded', attempts: 1, startedAt: at, finishedAt: at, failure: null };
   }
 
   notePark(): void {
@@ -111,8 +114,9 @@ export class ScriptedRuns {
     return {
       ...(Object.fromEntries(steps) as Partial<Script>),
       doStage: async ({ operationId: id, steps: staged }) => {
-        for (const step of staged) this.of(id).callWithin(step);
-        return [];
+        const done: StepRecord[] = [];
+        for (const step of staged) done.push(this.of(id).callWithin(step, done));
+        return done;
       },
       parkOperation: async ({ operationId: id, park }) => {
         const run = this.of(id);

@@ -106,6 +106,7 @@ export {
   decideUnasked,
   desiredAfter,
   desiredAfterGivingUp,
+  forgivesRestarts,
   optionsFor,
   settledOptions,
   TOUCHING_KINDS,
@@ -120,7 +121,7 @@ export {
   RESTART_POLICIES,
   restartsWith,
 } from './sandbox.restarts.js';
-export type { DueRestart, RestartCause, RestartPolicy } from './sandbox.restarts.js';
+export type { DueRestart, PlannedRestart, RestartCause, RestartPolicy } from './sandbox.restarts.js';
 export { healthAfter, HEALTH_STATUSES, isSameCheck, NO_HEALTH } from './sandbox.health.js';
 export type { CheckOutcome, Health, HealthCheck, HealthStatus } from './sandbox.health.js';
 export { configured, DEFAULT_SETTINGS, settingsAfter } from './sandbox.settings.js';

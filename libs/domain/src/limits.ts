@@ -144,6 +144,9 @@ export const HEALTH_DETAIL_LENGTH_MAX = 500;
 export const HEALTH_LOOK_MS = 2 * SECOND_MS;
 export const HEALTH_CHECKS_AT_ONCE_MAX = 8;
 export const IDLE_STOP_SECONDS_MIN = 1;
+/** Files that are on their way keep a sandbox from being idle for so long, and are noted anew meanwhile. */
+export const VISIT_USE_MS = 15 * SECOND_MS;
+export const VISIT_USE_RENEW_MS = VISIT_USE_MS / 3;
 export const IDLE_STOP_SECONDS_MAX = 30 * 24 * 3_600;
 /** While execs live, a sandbox that is stopped when idle is looked at no more often than this. */
 export const IDLE_LOOK_SECONDS_MAX = 60;

@@ -75,6 +75,11 @@ export function touchesSandbox(kind: OperationKind): boolean {
 /** While a run of one of these is live, it alone says what the sandbox is. */
 export const TOUCHING_KINDS: readonly OperationKind[] = OPERATION_KINDS.filter(touchesSandbox);
 
+/** Somebody has asked by name for the sandbox to run: that it did not stay up before counts no more. */
+export function forgivesRestarts({ kind, options }: AskedOperation): boolean {
+  return MANNERS[kind].leaves === 'running' && options.because === undefined;
+}
+
 /** What is kept of a request: what it says, and what it leaves to the sandbox. */
 export function settledOptions(sandbox: Sandbox, { kind, options }: AskedOperation): OperationOptions {
   const { image, tier, workspaceId, desiredState } = sandbox;

@@ -8,7 +8,6 @@ const seen = (state: ContainerView['state'], oomKilled = false, exitCode: number
   oomKilled,
   exitCode,
 });
-const NOW_MS = Date.parse('2026-01-01T00:00:00.000Z');
 const wanted = (desiredState: SandboxDesiredState) => ({
   desiredState,
   restartPolicy: 'on-failure' as const,
@@ -19,10 +18,10 @@ describe('a look at the engine', () => {
   it('never says running of what is not, whatever the owner wants', () => {
     for (const desiredState of DESIRED) {
       for (const state of STATES) {
-        const { observedState } = observe(wanted(desiredState), seen(state), NOW_MS);
+        const { observedState } = observe(wanted(desiredState), seen(state));
         expect(observedState === 'running').toBe(state === 'running');
       }
-      expect(observe(wanted(desiredState), undefined, NOW_MS).observedState).toBe('missing');
+      expect(observe(wanted(desiredState), undefined).observedState).toBe('missing');
     }
   });
 
@@ -31,7 +30,7 @@ describe('a look at the engine', () => {
       STATES.map((state) => [
         desiredState,
         state,
-        observe(wanted(desiredState), seen(state), NOW_MS).failure?.code ?? null,
+        observe(wanted(desiredState), seen(state)).failure?.code ?? null,
       ]),
     );
     expect(codes).toEqual([
@@ -54,7 +53,7 @@ describe('a look at the engine', () => {
       ['deleted', 'restarting', null],
       ['deleted', 'missing', 'container_missing'],
     ]);
-    expect(observe(wanted('running'), seen('exited', true), NOW_MS).failure?.message).toMatch(/memory/);
+    expect(observe(wanted('running'), seen('exited', true)).failure?.message).toMatch(/memory/);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { Failure } from './errors.js';
 import type { ContainerView, SurveyedContainer } from './ports/engine.port.js';
 import type { Sandbox } from './sandbox.js';
-import { planRestart, type DueRestart, type Restartable, type RestartCause } from './sandbox.restarts.js';
+import { planRestart, type PlannedRestart, type Restartable, type RestartCause } from './sandbox.restarts.js';
 import type { SandboxObservedState } from './sandbox.states.js';
 
 /** What is written on the row of a sandbox after a look at the engine. */
@@ -10,7 +10,7 @@ export interface Observation {
   /** What differs from what Berth has made, or from what the owner wants. */
   readonly failure: Failure | null;
   /** Where it is to be started again by itself. */
-  readonly restartDue: DueRestart | null;
+  readonly restart: PlannedRestart | null;
 }
 
 /** What becomes of a container that a look at the engine found. */
@@ -29,12 +29,12 @@ export type ContainerPlan =
 type Seen = Pick<ContainerView, 'state' | 'oomKilled' | 'exitCode'>;
 
 /** Only for a sandbox that no operation holds and that has had a container. `seen` is its own one, of its own generation. */
-export function observe(sandbox: Restartable, seen: Seen | undefined, nowMs: number): Observation {
+export function observe(sandbox: Restartable, seen: Seen | undefined): Observation {
   const cause = causeOf(seen);
   return {
     observedState: observedStateOf(seen?.state),
     failure: driftOf(sandbox.desiredState, seen),
-    restartDue: cause === null ? null : planRestart(sandbox, cause, nowMs),
+    restart: cause === null ? null : planRestart(sandbox, cause),
   };
 }
 

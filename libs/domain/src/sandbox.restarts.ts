@@ -1,4 +1,4 @@
-import { RESTART_BACKOFF_FACTOR, RESTART_BACKOFF_MS, RESTART_WINDOW_MS, RESTARTS_MAX } from './limits.js';
+import { RESTART_BACKOFF_FACTOR, RESTART_BACKOFF_MS, RESTARTS_MAX } from './limits.js';
 import type { SandboxDesiredState } from './sandbox.states.js';
 
 export const RESTART_POLICIES = ['never', 'on-failure', 'always'] as const;
@@ -18,10 +18,16 @@ export interface DueRestart {
   readonly cause: RestartCause;
 }
 
+/** One that is to wait so long, by the clock of the rows, which is the only one that everybody sees. */
+export interface PlannedRestart {
+  readonly delayMs: number;
+  readonly cause: RestartCause;
+}
+
 export interface Restartable {
   readonly desiredState: SandboxDesiredState;
   readonly restartPolicy: RestartPolicy;
-  /** When it was started again by itself, the oldest first. */
+  /** When it was started again by itself, the oldest first; those only that count still. */
   readonly restarts: readonly string[];
 }
 
@@ -31,26 +37,22 @@ const ANSWERS: Readonly<Record<RestartPolicy, Readonly<Record<RestartCause, bool
   always: { ended: true, failed: true, unhealthy: true },
 };
 
-/** When this is to be made good, each time later; null where it is not. What is wanted stopped is never started. */
-export function planRestart(sandbox: Restartable, cause: RestartCause, nowMs: number): DueRestart | null {
+/** How soon this is to be made good, each time later; null where it is not. What is wanted stopped is never started. */
+export function planRestart(sandbox: Restartable, cause: RestartCause): PlannedRestart | null {
   const { desiredState, restartPolicy, restarts } = sandbox;
   if (desiredState !== 'running' || !ANSWERS[restartPolicy][cause]) return null;
-  const times = recentRestarts(restarts, nowMs).length;
+  const times = restarts.length;
   // People are asked at once.
   const delayMs = times < RESTARTS_MAX ? RESTART_BACKOFF_MS * RESTART_BACKOFF_FACTOR ** times : 0;
-  return { at: new Date(nowMs + delayMs).toISOString(), cause };
+  return { delayMs, cause };
 }
 
 /** Those that count, and one more once it has begun. */
-export function restartsWith(restarts: readonly string[], nowMs: number): string[] {
-  return [...recentRestarts(restarts, nowMs).slice(-RESTARTS_MAX), new Date(nowMs).toISOString()];
+export function restartsWith(restarts: readonly string[], at: string): string[] {
+  return [...restarts.slice(-RESTARTS_MAX), at];
 }
 
 /** It does not stay up, so starting it once more is for people to decide. `restarts` holds the one that asks. */
-export function isRestartingTooOften(restarts: readonly string[], nowMs: number): boolean {
-  return recentRestarts(restarts, nowMs).length > RESTARTS_MAX;
-}
-
-function recentRestarts(restarts: readonly string[], nowMs: number): readonly string[] {
-  return restarts.filter((at) => Date.parse(at) > nowMs - RESTART_WINDOW_MS);
+export function isRestartingTooOften(restarts: readonly string[]): boolean {
+  return restarts.length > RESTARTS_MAX;
 }

@@ -7,7 +7,7 @@ import { DEFAULT_RESTART_POLICY, planRestart, type RestartPolicy } from './sandb
 export interface SandboxSettings {
   readonly healthCheck: HealthCheck | null;
   readonly restartPolicy: RestartPolicy;
-  /** Without an exec for this long it is stopped; null: never. */
+  /** Without an exec, an operation or a file on its way for this long it is stopped; null: never. */
   readonly idleStopSeconds: number | null;
   /** A restart that does not say otherwise begins with a snapshot. */
   readonly snapshotOnRestart: boolean;
@@ -38,12 +38,7 @@ export function settingsAfter(settings: SandboxSettings, change: SettingsChange)
  * A sandbox after a change of its settings; the same object where nothing changes. A restart that is due is
  * due no more where the policy does not want it any more.
  */
-export function configured(
-  sandbox: Sandbox,
-  change: SettingsChange,
-  ifVersion: number | undefined,
-  nowMs: number,
-): Sandbox {
+export function configured(sandbox: Sandbox, change: SettingsChange, ifVersion: number | undefined): Sandbox {
   if (sandbox.observedState === 'deleted') {
     throw new DomainError('sandbox_deleted', 'The sandbox has been deleted.');
   }
@@ -60,7 +55,7 @@ export function configured(
     ...after,
     // What another check has said says nothing any more.
     health: isSameCheck(sandbox.healthCheck, after.healthCheck) ? sandbox.health : NO_HEALTH,
-    restartDue: restartDue && planRestart(after, restartDue.cause, nowMs),
+    restartDue: restartDue && planRestart(after, restartDue.cause) && restartDue,
   };
 }
 

@@ -26,6 +26,7 @@ import { SandboxSettings1700000000012 } from './migrations/0012-sandbox-settings
 import { IdempotencyKeys1700000000005 } from './migrations/0005-idempotency-keys.migration.js';
 import { OperationResults1700000000011 } from './migrations/0011-operation-results.migration.js';
 import { Snapshots1700000000015 } from './migrations/0015-snapshots.migration.js';
+import { UseAndControls1700000000016 } from './migrations/0016-use-and-controls.migration.js';
 import { OperationRequests1700000000006 } from './migrations/0006-operation-requests.migration.js';
 
 const POOL_SIZE_MAX = 20;
@@ -163,6 +164,7 @@ function dataSourceOf(options: DatabaseOptions): DataSource {
       Credentials1700000000013,
       SandboxHealth1700000000014,
       Snapshots1700000000015,
+      UseAndControls1700000000016,
     ],
     installExtensions: false,
     poolErrorHandler: options.onIdleError,

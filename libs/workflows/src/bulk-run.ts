@@ -6,6 +6,7 @@ import {
   proxyActivities,
   setCurrentDetails,
   startChild,
+  uuid4,
   workflowInfo,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
@@ -69,7 +70,7 @@ export class BulkRun {
   ask(control: BulkControl['control'], given?: unknown): void {
     const asked = controlOf(control, given, { pauseNo: this.pauseNo });
     if (asked === undefined) log.info('A signal made no sense.', { control });
-    else this.controls.push(asked);
+    else this.controls.push({ ...asked, id: uuid4() });
     this.wake();
   }
 

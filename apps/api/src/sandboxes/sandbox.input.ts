@@ -86,7 +86,10 @@ const settings = {
     .max(limits.IDLE_STOP_SECONDS_MAX)
     .nullable()
     .optional()
-    .meta({ description: 'Stop it after so long without an exec; the next exec starts it. Null: never.' }),
+    .meta({
+      description:
+        'Stop it after so long without an exec or a file on its way; the next exec starts it. Null: never.',
+    }),
   snapshotOnRestart: z.boolean().optional().meta({
     description: 'Whether a restart that does not say otherwise begins with a snapshot. By default not.',
   }),

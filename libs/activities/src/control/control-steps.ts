@@ -44,7 +44,7 @@ export function createControlSteps(ports: ControlActivityPorts): ControlSteps {
   return {
     checkRestarts: (input) =>
       step('check_restarts', input, async ({ restarts }) => {
-        if (isRestartingTooOften(restarts, Date.now())) throw restartingTooOften();
+        if (isRestartingTooOften(restarts)) throw restartingTooOften();
         await Promise.resolve();
       }),
 

@@ -16,7 +16,7 @@ export async function awaitHealth(
     const outcome = await engine.check({ sandboxId: id, generation }, healthCheck);
     if (outcome.ok) {
       const health = healthAfter(NO_HEALTH, outcome, healthCheck.failuresMax, new Date().toISOString());
-      const seen = { generation, settingsVersion, health, restartDue: null };
+      const seen = { generation, settingsVersion, health, restart: null };
       await sandboxes.recordHealth(id, seen, operationId);
       wake.wake(`sandbox:${id}`);
       return;

@@ -68,14 +68,11 @@ export class HealthWatch {
     const { sandboxes, engine, wake, log } = this.ports;
     try {
       const outcome = await engine.check({ sandboxId: id, generation }, healthCheck);
-      const now = new Date();
-      const after = healthAfter(health, outcome, healthCheck.failuresMax, now.toISOString());
+      const after = healthAfter(health, outcome, healthCheck.failuresMax, new Date().toISOString());
       if (after === health) return;
       const turned = after.status === 'unhealthy' && health.status !== 'unhealthy';
-      const restartDue = turned
-        ? planRestart(sandbox, 'unhealthy', now.getTime())
-        : dueStill(sandbox, after.status);
-      const seen = { generation, settingsVersion, health: after, restartDue };
+      const plan = turned ? { restart: planRestart(sandbox, 'unhealthy') } : dueStill(after.status);
+      const seen = { generation, settingsVersion, health: after, ...plan };
       if (!(await sandboxes.recordHealth(id, seen, null))) return;
       if (after.status !== health.status)
         log.info(
@@ -95,6 +92,4 @@ export class HealthWatch {
 }
 
 /** One that is well again needs no restart any more. */
-function dueStill({ restartDue }: Sandbox, status: string): Sandbox['restartDue'] {
-  return status === 'unhealthy' ? restartDue : null;
-}
+const dueStill = (status: string): { restart?: null } => (status === 'unhealthy' ? {} : { restart: null });

@@ -132,7 +132,7 @@ async function settleRow(
   const expected = observedStateOf(surveyed?.state);
   if (expected === row.observedState) return false;
   const view = await engine.inspect({ sandboxId: row.id, generation: row.generation });
-  const observation = observe(row, view, Date.now());
+  const observation = observe(row, view);
   const { observedState } = observation;
   const seen = { ...observation, generation: row.generation, unchangedSince: row.updatedAt };
   if (!(await sandboxes.observeDrift(row.id, seen))) return false;

@@ -81,7 +81,7 @@ export class SandboxObserver {
   }
 
   private async write(sandbox: Sandbox, view: ContainerView | undefined): Promise<void> {
-    const observation = observe(sandbox, view, Date.now());
+    const observation = observe(sandbox, view);
     const { observedState } = observation;
     const changed = await this.ports.sandboxes.observeDrift(sandbox.id, {
       ...observation,

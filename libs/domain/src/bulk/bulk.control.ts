@@ -6,7 +6,12 @@ import { parseSandboxId, type SandboxId } from '../ids.js';
 import type { Bulk, BulkCounts } from './bulk.js';
 import { BULK_CONTROLS, BULK_HAS_ENDED, type BulkItemState, type BulkState } from './bulk.states.js';
 
-export type BulkControl =
+export type BulkControl = AskedControl & {
+  /** Of a signal: it has an effect once, however often it is told to the rows. */
+  readonly id?: string;
+};
+
+type AskedControl =
   | { readonly control: 'pause'; readonly reason?: Failure }
   /** With a number: only if it is this pause. */
   | { readonly control: 'resume'; readonly pauseNo?: number }

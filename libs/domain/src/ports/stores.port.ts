@@ -9,7 +9,7 @@ import type { OperationState } from '../operation.states.js';
 import type { ExecState } from '../exec.states.js';
 import type { Sandbox, TierName } from '../sandbox.js';
 import type { Health } from '../sandbox.health.js';
-import type { DueRestart } from '../sandbox.restarts.js';
+import type { PlannedRestart } from '../sandbox.restarts.js';
 import type { SettingsChange } from '../sandbox.settings.js';
 import type { SandboxDesiredState, SandboxObservedState } from '../sandbox.states.js';
 
@@ -151,8 +151,8 @@ export interface SandboxStore {
       generation: number;
       observedState: SandboxObservedState;
       failure: Failure | null;
-      /** Absent: none is. */
-      restartDue?: DueRestart | null;
+      /** Absent: none is due. */
+      restart?: PlannedRestart | null;
       /** Only if the row is as it was at that moment, its `updatedAt`. */
       unchangedSince?: string;
     },
@@ -166,11 +166,11 @@ export interface SandboxStore {
   takeDueChecks(hostId: HostId, limit: number): Promise<Sandbox[]>;
   /**
    * Writes what a check has shown. Fenced by the generation, by the settings that it was made with, and by its holder: an
-   * operation that waits for it, or nobody. False when that does not hold any more.
+   * operation that waits for it, or nobody. False when that does not hold any more. Without `restart` what is due stays so.
    */
   recordHealth(
     id: SandboxId,
-    seen: { generation: number; settingsVersion: number; health: Health; restartDue: DueRestart | null },
+    seen: { generation: number; settingsVersion: number; health: Health; restart?: PlannedRestart | null },
     holder: OperationId | null,
   ): Promise<boolean>;
   /**
@@ -185,6 +185,11 @@ export interface SandboxStore {
    * one has come, or it is held. What comes later starts it again.
    */
   beginIdleStop(id: SandboxId, operationId: OperationId): Promise<Operation | undefined>;
+  /**
+   * Says that sandboxes which run are used for so long from now on, by something that has no row of its own. Returns those
+   * of them that run: any other one is being ended, or is down.
+   */
+  noteUse(ids: readonly SandboxId[], forMs: number): Promise<SandboxId[]>;
   /** Notes that the workspace has been made. Fenced by the operation; false when another holds the sandbox. */
   recordWorkspace(id: SandboxId, operationId: OperationId): Promise<boolean>;
   /** Gives a sandbox another workspace, which has been made. Fenced by the operation; false when another holds the sandbox. */

@@ -21,6 +21,8 @@ export class BulkOperationEntity {
   @Column('jsonb', { nullable: true }) pause!: BulkPause | null;
   @Column('integer', { name: 'failures_forgiven', default: 0 }) failuresForgiven!: number;
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
+  /** By their ids, the last ones: one that comes again has no effect. */
+  @Column('text', { name: 'taken_controls', array: true, default: [] }) takenControls!: string[];
   @Column('text', { name: 'request_hash' }) requestHash!: string;
   @Column('timestamptz', { name: 'last_begun_at', nullable: true }) lastBegunAt!: Date | null;
   @Column('timestamptz', { name: 'attention_since', nullable: true }) attentionSince!: Date | null;

@@ -47,6 +47,8 @@ export class SandboxEntity {
   @Column('text', { name: 'restart_cause', nullable: true }) restartCause!: RestartCause | null;
   /** When to look again whether somebody has used it. */
   @Column('timestamptz', { name: 'idle_due_at', nullable: true }) idleDueAt!: Date | null;
+  /** For what is no exec and no operation: files that are on their way. */
+  @Column('timestamptz', { name: 'used_until', nullable: true }) usedUntil!: Date | null;
   @Column('jsonb', { name: 'health_check', nullable: true }) healthCheck!: HealthCheck | null;
   @Column('jsonb', { nullable: true }) health!: Health | null;
   @Column('timestamptz', { name: 'health_due_at', nullable: true }) healthDueAt!: Date | null;

@@ -42,6 +42,12 @@ import { SANDBOX_COLUMNS, sandboxFrom, type SandboxRow, jsonOf } from './rows.js
 const PHASE = `coalesce((SELECT e.state FROM execs e WHERE e.id = i.exec_id),
   (SELECT o.steps->-1->>'name' FROM operations o WHERE o.id = i.operation_id)) AS phase`;
 
+/** More than one attempt of a run says at once. */
+const TAKEN_CONTROLS_KEPT = 100;
+const TAKEN_WITH = (parameter: string): string =>
+  `CASE WHEN ${parameter}::text IS NULL THEN taken_controls
+     ELSE (taken_controls || ${parameter}::text)[greatest(1, cardinality(taken_controls) + 2 - ${TAKEN_CONTROLS_KEPT}):] END`;
+
 export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStore {
   constructor(
     private readonly database: Database,
@@ -135,6 +141,7 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
   async control(id: BulkId, asked: BulkControl): Promise<{ bulk: Bulk; decision: ControlDecision }> {
     return await this.database.transaction(async (sql) => {
       const bulk = await lockedBulk(sql, id);
+      if (await isTaken(sql, id, asked)) return { bulk, decision: 'so_already' };
       const decision = decideControl(bulk, asked);
       if (decision !== 'apply') return { bulk, decision };
       const changed = await changeItems(sql, bulk, asked);
@@ -142,7 +149,7 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
       const { state, pauseNo, pause } = controlled(bulk, asked, Date.now());
       await sql(
         `UPDATE bulk_operations SET state = $2, pause_no = $3, pause = $4, attention_since = now(), finished_at = NULL,
-           round = round + $5, failure = $6,
+           round = round + $5, failure = $6, taken_controls = ${TAKEN_WITH('$7')},
            failures_forgiven = (SELECT count(*) FROM bulk_items WHERE bulk_id = $1 AND state = 'failed')
          WHERE id = $1`,
         [
@@ -152,6 +159,7 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
           pause && jsonOf(pause),
           asked.control === 'retry_failed' ? 1 : 0,
           asked.control === 'cancel' && asked.reason ? jsonOf(asked.reason) : null,
+          asked.id ?? null,
         ],
       );
       return { bulk: await lockedBulk(sql, id), decision };
@@ -219,6 +227,16 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
     );
     return rows.map(bulkFrom);
   }
+}
+
+/** A run that is told nothing of what came of a control says it again, when others may have been taken since. */
+async function isTaken(sql: SqlRunner, id: BulkId, asked: BulkControl): Promise<boolean> {
+  if (asked.id === undefined) return false;
+  const taken = await sql(`SELECT 1 FROM bulk_operations WHERE id = $1 AND $2 = ANY(taken_controls)`, [
+    id,
+    asked.id,
+  ]);
+  return taken.length > 0;
 }
 
 /** False where there is nothing to begin anew. */

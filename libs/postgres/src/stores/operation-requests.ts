@@ -6,6 +6,7 @@ import {
   optionsFor,
   desiredAfterGivingUp,
   DomainError,
+  forgivesRestarts,
   settledOptions,
   type Failure,
   type NewOperation,
@@ -52,7 +53,10 @@ export async function requestInTransaction(
   if (before) return { sandbox, operation: before, created: false };
   const live = await liveOf(sql, sandbox);
   const settled = { ...asked, options: settledOptions(sandbox, asked) };
-  return await carryOut(sql, sandbox, live, settled, decideRequest(sandbox, live, settled));
+  const requested = await carryOut(sql, sandbox, live, settled, decideRequest(sandbox, live, settled));
+  if (!requested.created || !forgivesRestarts(settled)) return requested;
+  await sql(`UPDATE sandboxes SET restarts = '[]' WHERE id = $1`, [sandbox.id]);
+  return { ...requested, sandbox: { ...requested.sandbox, restarts: [] } };
 }
 
 /** Of a sandbox that may just have been made: a start if it needs one, or the restore that it was made for. */

@@ -12,18 +12,23 @@ import {
   type Operation,
   type Sandbox,
   workspaceId,
+  limits,
 } from '#domain';
 import type { ExecChunkEntity } from '../entities/exec-chunk.entity.js';
 import type { ExecEntity } from '../entities/exec.entity.js';
 import type { OperationEntity } from '../entities/operation.entity.js';
 import type { SandboxEntity } from '../entities/sandbox.entity.js';
 
+/** Those that count still, by the clock of the rows. */
+const RECENT_RESTARTS = `(SELECT coalesce(jsonb_agg(r), '[]') FROM jsonb_array_elements_text(s.restarts) r
+  WHERE r::timestamptz > now() - interval '${limits.RESTART_WINDOW_MS} milliseconds')`;
+
 /** Column lists in the property names of the entities, so that a row of plain SQL has the shape of its entity. */
 export const SANDBOX_COLUMNS = `s.id, s.tenant_id AS "tenantId", s.owner_id AS "ownerId", s.name, s.image, s.tier, s.labels,
   s.host_id AS "hostId", s.generation, s.operation_id AS "operationId", s.desired_state AS "desiredState",
   s.observed_state AS "observedState", s.container_id AS "containerId", s.failure,
   s.restart_policy AS "restartPolicy", s.idle_stop_seconds AS "idleStopSeconds",
-  s.settings_version AS "settingsVersion", s.restarts, s.restart_due_at AS "restartDueAt",
+  s.settings_version AS "settingsVersion", ${RECENT_RESTARTS} AS restarts, s.restart_due_at AS "restartDueAt",
   s.restart_cause AS "restartCause", s.health_check AS "healthCheck", s.health, s.created_at AS "createdAt",
   s.updated_at AS "updatedAt", s.workspace_id AS "workspaceId", s.workspace_made AS "workspaceMade",
   s.snapshot_on_restart AS "snapshotOnRestart"`;
@@ -46,7 +51,7 @@ export const EXEC_COLUMNS = `${EXEC_COURSE_COLUMNS}, e.request, e.request_hash A
 export const CHUNK_COLUMNS = `c.position, c.end_position AS "endPosition", c.stdout_from AS "stdoutFrom",
   c.stdout_to AS "stdoutTo", c.stderr_from AS "stderrFrom", c.stderr_to AS "stderrTo", c.frames`;
 
-export type SandboxRow = Omit<SandboxEntity, 'idleDueAt' | 'healthDueAt'>;
+export type SandboxRow = Omit<SandboxEntity, 'idleDueAt' | 'healthDueAt' | 'usedUntil'>;
 export type OperationRow = OperationEntity;
 export type ExecRow = Omit<ExecEntity, 'inlineStdin'>;
 export type ExecCourseRow = Omit<ExecRow, 'request' | 'requestHash'>;

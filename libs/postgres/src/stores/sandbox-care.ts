@@ -1,5 +1,6 @@
 import {
   configured,
+  sandboxId,
   type HostId,
   type OperationId,
   type Sandbox,
@@ -11,6 +12,10 @@ import type { SqlRunner } from '../database.js';
 import { LIVE } from './operation-requests.js';
 import { json, SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
 
+/** So many milliseconds from now on; null for never. */
+export const DUE_IN = (parameter: string): string =>
+  `now() + make_interval(secs => ${parameter}::double precision / 1000)`;
+
 /** In a transaction that holds the row lock of the sandbox. */
 export async function configure(
   sql: SqlRunner,
@@ -18,7 +23,7 @@ export async function configure(
   change: SettingsChange,
   ifVersion: number | undefined,
 ): Promise<Sandbox> {
-  const after = configured(sandbox, change, ifVersion, Date.now());
+  const after = configured(sandbox, change, ifVersion);
   if (after === sandbox) return sandbox;
   const [row] = await sql<SandboxRow>(
     `UPDATE sandboxes s SET restart_policy = $2, idle_stop_seconds = $3, settings_version = $4,
@@ -61,7 +66,9 @@ export async function recordHealth(
   holder: OperationId | null,
 ): Promise<boolean> {
   const rows = await sql(
-    `UPDATE sandboxes s SET health = $3, restart_due_at = $4, restart_cause = $5, updated_at = now()
+    `UPDATE sandboxes s SET health = $3, updated_at = now(),
+       restart_due_at = CASE WHEN $8 THEN ${DUE_IN('$4')} ELSE s.restart_due_at END,
+       restart_cause = CASE WHEN $8 THEN $5 ELSE s.restart_cause END
      WHERE s.id = $1 AND s.generation = $2 AND s.settings_version = $7 AND s.observed_state IN ('running', 'starting')
        AND (SELECT o.id FROM operations o WHERE o.sandbox_id = s.id AND o.state IN ${LIVE})
          IS NOT DISTINCT FROM $6::uuid
@@ -70,11 +77,26 @@ export async function recordHealth(
       id,
       seen.generation,
       json(seen.health),
-      seen.restartDue?.at ?? null,
-      seen.restartDue?.cause ?? null,
+      seen.restart?.delayMs ?? null,
+      seen.restart?.cause ?? null,
       holder,
       seen.settingsVersion,
+      seen.restart !== undefined,
     ],
   );
   return rows.length > 0;
+}
+
+/** The lock of each row is the one under which an idle stop looks whether anybody uses it. */
+export async function noteUse(
+  sql: SqlRunner,
+  ids: readonly SandboxId[],
+  forMs: number,
+): Promise<SandboxId[]> {
+  const rows = await sql<{ id: string }>(
+    `UPDATE sandboxes s SET used_until = greatest(s.used_until, ${DUE_IN('$2')})
+     WHERE s.id = ANY($1) AND s.observed_state = 'running' RETURNING s.id`,
+    [ids, forMs],
+  );
+  return rows.map(({ id }) => sandboxId(id));
 }

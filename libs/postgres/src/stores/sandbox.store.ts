@@ -34,7 +34,7 @@ import {
 } from './operation-requests.js';
 import { changeByOperation } from './sandbox-by-operation.js';
 import { json, SANDBOX_COLUMNS, sandboxFrom, type SandboxRow, jsonOf } from './rows.js';
-import { configure, recordHealth, takeDueChecks } from './sandbox-care.js';
+import { configure, DUE_IN, noteUse, recordHealth, takeDueChecks } from './sandbox-care.js';
 import { beginIdleStop, beginRestart } from './unasked-operations.js';
 
 type Corrected = Parameters<SandboxStore['correctByOperation']>;
@@ -218,7 +218,7 @@ export class PostgresSandboxStore implements SandboxStore {
 
   async observeDrift(id: SandboxId, seen: Parameters<SandboxStore['observeDrift']>[1]): Promise<boolean> {
     const rows = await this.database.query(
-      `UPDATE sandboxes s SET observed_state = $3, failure = $4, restart_due_at = $6, restart_cause = $7,
+      `UPDATE sandboxes s SET observed_state = $3, failure = $4, restart_due_at = ${DUE_IN('$6')}, restart_cause = $7,
          health = CASE WHEN $3 = 'running' THEN s.health END, updated_at = now()
        WHERE s.id = $1 AND s.generation = $2 AND s.observed_state NOT IN ('deleted', $3)
          AND ($5::text IS NULL OR date_trunc('milliseconds', s.updated_at) = $5::timestamptz)
@@ -231,8 +231,8 @@ export class PostgresSandboxStore implements SandboxStore {
         seen.observedState,
         json(seen.failure),
         seen.unchangedSince ?? null,
-        seen.restartDue?.at ?? null,
-        seen.restartDue?.cause ?? null,
+        seen.restart?.delayMs ?? null,
+        seen.restart?.cause ?? null,
         TOUCHING_KINDS,
       ],
     );
@@ -275,6 +275,10 @@ export class PostgresSandboxStore implements SandboxStore {
     return await this.database.transaction((sql) => beginIdleStop(sql, id, operationId));
   }
 
+  async noteUse(...used: Parameters<SandboxStore['noteUse']>): Promise<SandboxId[]> {
+    return await noteUse(this.database.query.bind(this.database), ...used);
+  }
+
   async setDesired(id: SandboxId, desired: SandboxDesiredState): Promise<void> {
     await this.database.query(`UPDATE sandboxes SET desired_state = $2, updated_at = now() WHERE id = $1`, [
       id,
@@ -292,6 +296,4 @@ async function locked(sql: SqlRunner, tenantId: TenantId, id: SandboxId): Promis
   return sandboxFrom(row);
 }
 
-function notFound(): DomainError {
-  return new DomainError('not_found', 'There is no such sandbox.');
-}
+const notFound = (): DomainError => new DomainError('not_found', 'There is no such sandbox.');

@@ -88,9 +88,8 @@ const lookAgain = async (): Promise<unknown> =>
   await test.database.query(`UPDATE sandboxes SET idle_due_at = NULL WHERE id = $1`, [id]);
 
 async function ends(observedState: SandboxObservedState, secondsAgo: number): Promise<void> {
-  const at = new Date(Date.now() - secondsAgo * 1_000).toISOString();
-  const restartDue = { at, cause: 'failed' } as const;
-  const seen = { generation: 1, observedState, failure: null, restartDue };
+  const restart = { delayMs: -secondsAgo * 1_000, cause: 'failed' } as const;
+  const seen = { generation: 1, observedState, failure: null, restart };
   expect(await sandboxes.observeDrift(id, seen)).toBe(true);
 }
 
@@ -119,6 +118,21 @@ describe('a sandbox that nobody uses', () => {
     await lookAgain();
     expect(await idle()).toBe(false);
     expect(await sandboxes.beginIdleStop(id, operationId(uuidv7()))).toBeUndefined();
+  });
+
+  it('is not one in which files are on their way, which is said of one that runs only', async () => {
+    expect(await sandboxes.noteUse([id], 60_000)).toEqual([id]);
+    expect(await idle()).toBe(false);
+    expect(await sandboxes.beginIdleStop(id, operationId(uuidv7()))).toBeUndefined();
+    // What was said last does not shorten it.
+    expect(await sandboxes.noteUse([id], 1)).toEqual([id]);
+    await lookAgain();
+    expect(await idle()).toBe(false);
+    await test.database.query(`UPDATE sandboxes SET used_until = now() - interval '1 hour' WHERE id = $1`, [
+      id,
+    ]);
+    expect(await sandboxes.beginIdleStop(id, operationId(uuidv7()))).toBeDefined();
+    expect(await sandboxes.noteUse([id], 60_000)).toEqual([]);
   });
 
   it('keeps an exec that comes at that moment: it was there first, or it waits for the next start', async () => {
@@ -247,6 +261,28 @@ describe('a sandbox that came to an end by itself', () => {
     await sandboxes.forgiveRestarts(id, operationId(uuidv7()));
     expect((await sandboxes.get(id)).restarts).toHaveLength(1);
     if (operation) await sandboxes.forgiveRestarts(id, operation.id);
+    expect((await sandboxes.get(id)).restarts).toEqual([]);
+  });
+
+  it('has no restarts any more that count when somebody asks for it by name, or when they are long ago', async () => {
+    await ends('stopped', 1);
+    const operation = await begin();
+    await operations.beginStep(String(operation?.id) as never, 's', new Date().toISOString());
+    await operations.move(String(operation?.id) as never, ['running'], 'failed');
+    const old = `jsonb_build_array(now() - interval '1 hour', now() - interval '1 minute')`;
+    await test.database.query(
+      `UPDATE sandboxes SET restarts = ${old}, observed_state = 'stopped' WHERE id = $1`,
+      [id],
+    );
+    expect((await sandboxes.get(id)).restarts).toHaveLength(1);
+    const asked = {
+      id: operationId(uuidv7()),
+      requestHash: 'h',
+      kind: 'start',
+      options: {},
+      parks: true,
+    } as const;
+    await sandboxes.requestOperation(scope.tenantId, id, asked);
     expect((await sandboxes.get(id)).restarts).toEqual([]);
   });
 

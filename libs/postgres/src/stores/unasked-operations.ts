@@ -13,8 +13,8 @@ import { SANDBOX_COLUMNS, sandboxFrom, type SandboxRow } from './rows.js';
 /** Their ids are their own, so this is never compared with anything. */
 const REQUEST_OF_NOBODY = 'nobody';
 
-/** When a sandbox was last of use: an operation or an exec has ended then. */
-const LAST_USE = `greatest(s.created_at,
+/** When a sandbox was last of use: an operation or an exec has ended then, or files were on their way. */
+const LAST_USE = `greatest(s.created_at, s.used_until,
   (SELECT max(o.finished_at) FROM operations o WHERE o.sandbox_id = s.id),
   (SELECT max(e.finished_at) FROM execs e WHERE e.sandbox_id = s.id))`;
 const IS_USED = `EXISTS (SELECT 1 FROM execs e WHERE e.sandbox_id = s.id AND e.state IN ('queued', 'starting', 'running'))`;
@@ -38,9 +38,16 @@ export async function beginRestart(
   if (operation === undefined) return undefined;
   await sql(
     `UPDATE sandboxes SET restarts = $2, restart_due_at = NULL, restart_cause = NULL, updated_at = now() WHERE id = $1`,
-    [id, JSON.stringify(restartsWith(sandbox.restarts, Date.now()))],
+    [id, JSON.stringify(restartsWith(sandbox.restarts, await nowOf(sql)))],
   );
   return operation;
+}
+
+/** By the clock by which it is read. */
+async function nowOf(sql: SqlRunner): Promise<string> {
+  const [row] = await sql<{ now: Date }>(`SELECT now() AS now`);
+  if (row === undefined) throw new TypeError('The database told no time.');
+  return row.now.toISOString();
 }
 
 /**
