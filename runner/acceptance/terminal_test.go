@@ -157,3 +157,19 @@ func TestATerminalTakesNoInlineInput(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestATerminalThatACommandHasClosedAndOpensAgainLosesNothing(t *testing.T) {
+	s := newSandbox(t)
+	c := s.dial()
+	request := inTerminal("stty raw; exec </dev/null >/dev/null 2>&1; touch closed; while [ ! -e go ]; do sleep 0.05; done; seq 1 100000 >/dev/tty")
+	c.mustStart(request)
+	eventually(t, "it has closed its terminal", func() bool { _, err := os.Stat(s.file("closed")); return err == nil })
+	s.release("go")
+	got := c.ended(request.ExecID)
+	if ending(got.record) != "exited 0 -" || strings.Count(got.stdout.String(), "\n") != 100_000 {
+		t.Fatalf("%d bytes, %+v", got.stdout.Len(), got.record)
+	}
+	if got.record.OutputHeldOpen || got.record.OutputTruncated {
+		t.Fatalf("%+v", got.record)
+	}
+}

@@ -12,12 +12,20 @@ import (
 
 // commandEnds are the descriptors that the command gets. The same one may stand for several.
 type commandEnds struct {
+	who                   identity.Identity
 	stdin, stdout, stderr int
 	open                  []int
 }
 
+// add takes a descriptor that is closed here once the command has it.
 func (e *commandEnds) add(descriptor int) int {
 	e.open = append(e.open, descriptor)
+	return descriptor
+}
+
+// own gives the command what was made for it, so that it may open /dev/stdout; without it only that fails.
+func (e *commandEnds) own(descriptor int) int {
+	_ = syscall.Fchown(descriptor, int(e.who.UID), int(e.who.GID))
 	return descriptor
 }
 
@@ -29,15 +37,8 @@ func (e *commandEnds) close() {
 
 // openEnds opens a terminal, or input and two pipes. What it returns is to be closed also after an error.
 func (s *supervision) openEnds(who identity.Identity) (*commandEnds, error) {
-	ends := &commandEnds{}
-	err := s.openInto(ends)
-	for _, end := range ends.open {
-		// So that the command may open /dev/stdout; without it only that fails. Never what was not made for it.
-		if end != ends.stdin || s.input != nil {
-			_ = syscall.Fchown(end, int(who.UID), int(who.GID))
-		}
-	}
-	return ends, err
+	ends := &commandEnds{who: who}
+	return ends, s.openInto(ends)
 }
 
 func (s *supervision) openInto(ends *commandEnds) error {
@@ -51,22 +52,22 @@ func (s *supervision) openInto(ends *commandEnds) error {
 	if err != nil {
 		return err
 	}
-	ends.stdout = ends.add(stdoutEnd)
+	ends.stdout = ends.own(ends.add(stdoutEnd))
 	stderr, stderrEnd, err := openPipe(frame.Stderr, s.spooler)
 	if err != nil {
 		return err
 	}
-	ends.stderr = ends.add(stderrEnd)
+	ends.stderr = ends.own(ends.add(stderrEnd))
 	s.pumps = []*pump{stdout, stderr}
 	return nil
 }
 
 func (s *supervision) openTerminal(ends *commandEnds) error {
-	opened, side, err := terminal.Open(*s.request.TTY)
+	opened, err := terminal.Open(*s.request.TTY)
 	if err != nil {
 		return err
 	}
-	side = ends.add(side)
+	side := ends.own(opened.CommandSide)
 	ends.stdin, ends.stdout, ends.stderr = side, side, side
 	s.terminal = opened
 	s.input = newInput(opened.File, true, s.spooler.heard)
@@ -80,7 +81,7 @@ func (s *supervision) openInput(ends *commandEnds) error {
 		if err != nil {
 			return err
 		}
-		s.input, ends.stdin = opened, ends.add(end)
+		s.input, ends.stdin = opened, ends.own(ends.add(end))
 		return nil
 	}
 	null, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)

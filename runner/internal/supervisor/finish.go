@@ -26,6 +26,9 @@ func (s *supervision) drain() {
 		limit = backgroundDrainLimit
 	}
 	s.spooler.lift()
+	if s.terminal != nil {
+		s.terminal.CloseCommandSide()
+	}
 	for _, pump := range s.pumps {
 		pump.endWithin(limit)
 	}

@@ -68,8 +68,8 @@ func userInvalid(format, text string) *protocol.StartFailure {
 	return &protocol.StartFailure{Code: protocol.UserInvalid, Message: fmt.Sprintf(format, text)}
 }
 
-// launch opens the ways in and out and forks. Whatever happens, this process keeps none of the command's ends: output
-// ends with the tree.
+// launch opens the ways in and out and forks. Whatever happens, this process keeps none of the command's ends, except the
+// side of a terminal until drain: output ends with the tree.
 func (s *supervision) launch(command process.Command) (*protocol.StartFailure, error) {
 	ends, err := s.openEnds(command.Identity)
 	defer ends.close()

@@ -21,30 +21,36 @@ const (
 	EndOfInput = 0x04
 )
 
-// Terminal is the side of the pseudo-terminal that stays here.
+// Terminal is both sides of a pseudo-terminal. While nobody has the command's side open, reads of the other one fail as at
+// its end; but whoever has it as controlling terminal may open it again. So that only our own end is one, it stays open here.
 type Terminal struct {
 	File *os.File
+	// CommandSide is a descriptor.
+	CommandSide int
 }
 
-// Open makes a pseudo-terminal and returns it with the descriptor of the command's side, which the caller closes.
-func Open(size protocol.TerminalSize) (*Terminal, int, error) {
+// Open makes a pseudo-terminal. It stays open with the process but for the command's side.
+func Open(size protocol.TerminalSize) (*Terminal, error) {
 	master, err := syscall.Open("/dev/ptmx", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, 0, &os.PathError{Op: "open", Path: "/dev/ptmx", Err: err}
+		return nil, &os.PathError{Op: "open", Path: "/dev/ptmx", Err: err}
 	}
 	side, err := commandSide(master)
 	if err != nil {
 		_ = syscall.Close(master)
-		return nil, 0, err
+		return nil, err
 	}
-	terminal := &Terminal{File: os.NewFile(uintptr(master), "terminal")}
+	terminal := &Terminal{File: os.NewFile(uintptr(master), "terminal"), CommandSide: side}
 	if err := terminal.Resize(size); err != nil {
-		_ = syscall.Close(side)
+		terminal.CloseCommandSide()
 		_ = terminal.File.Close()
-		return nil, 0, err
+		return nil, err
 	}
-	return terminal, side, nil
+	return terminal, nil
 }
+
+// CloseCommandSide lets the output end when the last process that has the terminal open has closed it. It is called once.
+func (t *Terminal) CloseCommandSide() { _ = syscall.Close(t.CommandSide) }
 
 func commandSide(master int) (int, error) {
 	unlock := int32(0)
