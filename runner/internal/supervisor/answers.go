@@ -79,6 +79,7 @@ func (s *supervision) signal(request protocol.SignalRequest) (any, error) {
 	}
 	switch err := syscall.Kill(-group, signal); err {
 	case nil:
+		s.killAsked = s.killAsked || signal == syscall.SIGKILL
 		return protocol.SignalResult{ProcessGroup: group}, nil
 	case syscall.ESRCH:
 		return protocol.SignalResult{}, nil

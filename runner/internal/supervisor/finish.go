@@ -138,7 +138,8 @@ func (s *supervision) describeEnd(record *protocol.ExitRecord) {
 	}
 	record.Reason = protocol.ReasonExited
 	killed := s.mainStatus.Signaled() && s.mainStatus.Signal() == syscall.SIGKILL
-	if record.OOMKills > 0 && (killed || s.mainStatus.ExitStatus() == shellKilledCode) {
+	// The counter is that of all execs of the sandbox, so its rise does not tell whose kill this was.
+	if record.OOMKills > 0 && !s.killAsked && (killed || s.mainStatus.ExitStatus() == shellKilledCode) {
 		record.Reason = protocol.ReasonOOMKilled
 	}
 }

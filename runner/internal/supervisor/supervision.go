@@ -54,6 +54,8 @@ type supervision struct {
 	// reason is why it was ended from outside; empty if the main process ended by itself.
 	reason    protocol.Reason
 	graceEnds <-chan time.Time
+	// killAsked: somebody has asked for a KILL, and it was sent.
+	killAsked bool
 	// stopping: the sandbox is being stopped, or init has died.
 	stopping bool
 
