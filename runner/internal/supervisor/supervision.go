@@ -52,8 +52,9 @@ type supervision struct {
 	// childless: the kernel says that no descendant is left.
 	childless bool
 	// reason is why it was ended from outside; empty if the main process ended by itself.
-	reason    protocol.Reason
-	graceEnds <-chan time.Time
+	reason      protocol.Reason
+	graceEnds   <-chan time.Time
+	graceEndsAt time.Time
 	// killAsked: somebody has asked for a KILL, and it was sent.
 	killAsked bool
 	// stopping: the sandbox is being stopped, or init has died.
@@ -168,7 +169,14 @@ func (s *supervision) end(reason protocol.Reason, grace time.Duration) {
 	// A stopped process acts on TERM only after CONT. Whom it does not reach, KILL does.
 	_, _ = process.Signal(os.Getpid(), syscall.SIGTERM)
 	_, _ = process.Signal(os.Getpid(), syscall.SIGCONT)
-	s.graceEnds = time.After(grace)
+	s.endGraceBy(time.Now().Add(grace))
+}
+
+// endGraceBy brings the kill forward, and never puts it off.
+func (s *supervision) endGraceBy(moment time.Time) {
+	if s.graceEndsAt.IsZero() || moment.Before(s.graceEndsAt) {
+		s.graceEndsAt, s.graceEnds = moment, time.After(time.Until(moment))
+	}
 }
 
 // kill is repeated until the kernel says that nothing is left, or the limit has passed.
