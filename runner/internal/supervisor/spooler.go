@@ -14,8 +14,6 @@ import (
 
 const (
 	syncInterval = time.Second
-	// retryInterval is how often a full disk is tried again.
-	retryInterval = 250 * time.Millisecond
 	// lastWriteLimit is how long the last bytes of an ended exec wait for a full disk.
 	lastWriteLimit = 2 * time.Second
 )
@@ -34,7 +32,8 @@ type spooler struct {
 	streams        [2]streamTotals
 	lastMicros     uint64
 	lastOutput     time.Time
-	blocked        protocol.Block
+	// held is how many pumps wait for what.
+	held map[protocol.Block]int
 	// lifted: the tree is gone, so what is left is bounded by the pipes and no longer waits for the host.
 	lifted     bool
 	giveUpAt   time.Time
@@ -61,6 +60,7 @@ func newSpooler(at *spool.Spool, request *protocol.StartRequest) *spooler {
 		outputMax:      uint64(request.OutputBytesMax),
 		transient:      request.Transient,
 		lastOutput:     time.Now(),
+		held:           map[protocol.Block]int{},
 		progress:       make(chan struct{}, 1),
 		limited:        make(chan struct{}, 1),
 	}
@@ -72,18 +72,6 @@ func newSpooler(at *spool.Spool, request *protocol.StartRequest) *spooler {
 		s.streams[at].hash = sha256.New()
 	}
 	return s
-}
-
-// awaitRoom waits until a whole frame of payloadBytes fits below the uncommitted limit.
-func (s *spooler) awaitRoom(payloadBytes int) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	need := uint64(frame.HeaderBytes + payloadBytes)
-	for !s.lifted && s.writer.Uncommitted()+need > s.uncommittedMax {
-		s.block(protocol.BlockUncommittedLimit)
-		s.changed.Wait()
-	}
-	s.block(protocol.BlockNone)
 }
 
 // append spools one read. The frame's payload begins at frame.HeaderBytes of bytes. It waits while the disk is full.
@@ -101,13 +89,10 @@ func (s *spooler) append(stream frame.Stream, bytes []byte) {
 	s.lastMicros = max(s.lastMicros, uint64(time.Now().UnixMicro()))
 	header := frame.Header{Stream: stream, PayloadBytes: uint32(len(payload)), Offset: totals.bytes, TimeMicros: s.lastMicros}
 	header.Put(bytes)
-	for s.writer.Append(bytes[:header.Bytes()]) != nil {
-		if !s.awaitDisk() {
-			s.discarding, s.truncated = true, true
-			return
-		}
+	if !s.write(bytes[:header.Bytes()]) {
+		s.discarding, s.truncated = true, true
+		return
 	}
-	s.block(protocol.BlockNone)
 	totals.bytes += uint64(len(payload))
 	totals.hash.Write(payload)
 	s.outputBytes += uint64(len(payload))
@@ -144,36 +129,6 @@ func (s *spooler) withinOutputMax(payload []byte) []byte {
 	return payload
 }
 
-// awaitDisk waits before the next try and says whether there is to be one.
-func (s *spooler) awaitDisk() bool {
-	s.block(protocol.BlockDiskFull)
-	if s.lifted {
-		freed := s.spool.FreeReserve()
-		if !freed && time.Now().After(s.giveUpAt) {
-			return false
-		}
-		if freed {
-			return true
-		}
-	}
-	timer := time.AfterFunc(retryInterval, s.changed.Broadcast)
-	s.changed.Wait()
-	timer.Stop()
-	return true
-}
-
-func (s *spooler) block(reason protocol.Block) {
-	if s.blocked == reason {
-		return
-	}
-	if s.blocked != protocol.BlockNone {
-		// The command could not write while it was held back, so that time is not idle time.
-		s.lastOutput = time.Now()
-	}
-	s.blocked = reason
-	wake(s.progress)
-}
-
 func (s *spooler) commit(position uint64) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -201,20 +156,10 @@ func (s *spooler) discard() {
 	s.changed.Broadcast()
 }
 
-// idleFor is how long the command could have written and has not.
-func (s *spooler) idleFor() time.Duration {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.blocked != protocol.BlockNone {
-		return 0
-	}
-	return time.Since(s.lastOutput)
-}
-
 func (s *spooler) position() (first, end uint64, blocked protocol.Block) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.writer.First(), s.writer.End(), s.blocked
+	return s.writer.First(), s.writer.End(), s.blocked()
 }
 
 // describe fills in what the record says about the output.
