@@ -114,7 +114,7 @@ func await(pid int, deadline time.Time) (syscall.WaitStatus, bool) {
 // endTree kills what is left until there is nothing. What is reaped by then is not our concern.
 func endTree() {
 	for end := time.Now().Add(killLimit); time.Now().Before(end); time.Sleep(killLook) {
-		killed, err := process.Kill(os.Getpid(), nil)
+		killed, err := process.Kill(os.Getpid(), process.Nobody)
 		if err == nil && len(killed) == 0 {
 			return
 		}

@@ -18,7 +18,7 @@ type process struct {
 
 // Signal sends the signal to every living descendant and returns their ids.
 func Signal(root int, signal syscall.Signal) ([]int, error) {
-	living, err := descendants(root, nil)
+	living, err := descendants(root, Nobody)
 	for _, pid := range living {
 		_ = syscall.Kill(pid, signal)
 	}
@@ -26,8 +26,9 @@ func Signal(root int, signal syscall.Signal) ([]int, error) {
 }
 
 // Kill stops the tree first, so that nothing escapes between a look and a kill by forking, and then kills it.
-// It returns the ids that were alive. The trees below the spared children are left alone.
-func Kill(root int, spared map[int]bool) ([]int, error) {
+// It returns the ids that were alive. The trees below the spared children are left alone; who they are is asked after each
+// look, so that it includes whoever was born before the look.
+func Kill(root int, spared func() map[int]bool) ([]int, error) {
 	stopped := map[int]bool{}
 	var failed error
 	for range freezeRoundsMax {
@@ -54,17 +55,21 @@ func Kill(root int, spared map[int]bool) ([]int, error) {
 	return killed, failed
 }
 
+// Nobody is spared.
+func Nobody() map[int]bool { return nil }
+
 // Living counts the descendants that are not zombies.
 func Living(root int) (int, error) {
-	living, err := descendants(root, nil)
+	living, err := descendants(root, Nobody)
 	return len(living), err
 }
 
-func descendants(root int, spared map[int]bool) ([]int, error) {
+func descendants(root int, spare func() map[int]bool) ([]int, error) {
 	children, err := byParent()
 	if err != nil {
 		return nil, err
 	}
+	spared := spare()
 	var living []int
 	seen := map[int]bool{root: true}
 	for queue := []int{root}; len(queue) > 0; queue = queue[1:] {

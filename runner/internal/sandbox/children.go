@@ -174,7 +174,8 @@ func (c *children) stopAll() <-chan struct{} {
 	return c.empty
 }
 
-// spared are the supervisors, for whoever kills the rest of the children.
+// spared are the supervisors, for whoever kills the rest of the children. Fork and register are one here, so it names every
+// one that has been seen before.
 func (c *children) spared() map[int]bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()

@@ -17,7 +17,7 @@ const (
 // unless they have been orphaned too.
 func (s *Sandbox) killOrphans() {
 	for giveUpAt := time.Now().Add(orphansKillLimit); time.Now().Before(giveUpAt); {
-		killed, err := process.Kill(os.Getpid(), s.children.spared())
+		killed, err := process.Kill(os.Getpid(), s.children.spared)
 		if err == nil && len(killed) == 0 {
 			return
 		}

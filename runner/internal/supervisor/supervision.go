@@ -184,7 +184,7 @@ func (s *supervision) kill() {
 	if s.killingSince.IsZero() {
 		s.killingSince, s.killPause = time.Now(), killAgainAfter
 	}
-	killed, _ := process.Kill(os.Getpid(), nil)
+	killed, _ := process.Kill(os.Getpid(), process.Nobody)
 	for _, pid := range killed {
 		s.hadToKill = true
 		if pid != s.main {
