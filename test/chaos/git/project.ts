@@ -88,7 +88,7 @@ export class Project {
     const { server, name } = this.place;
     const body = { url: server.url(this.file), path: name };
     await this.insist('clone', body, {}, async (ended) => {
-      this.expectNoRests(`a clone that ${ended.state}`);
+      if (!wasDown(ended)) this.expectNoRests(`a clone that ${ended.state}`);
       // Whoever gave it up may still have come too late: there is a clone in its place, and it is whole.
       if (ended.state === 'succeeded' || !existsSync(this.clone.path)) return;
       this.expectWhole();
@@ -217,6 +217,10 @@ export class Project {
     this.broken.push({ kind, detail: `${this.file}: ${detail}` });
   }
 }
+
+/** Given up while nothing could run there: what it has left goes with the next clone, which is looked at then. */
+const wasDown = ({ state, steps }: SeenOperation): boolean =>
+  state !== 'succeeded' && steps.some(({ failure }) => failure?.code === 'runner_unreachable');
 
 /** Nothing can be done in a sandbox that does not run, nor cloned to where something is: that is seen to, and asked again. */
 const decided = ({ failure }: SeenPark): ParkDecision => ({

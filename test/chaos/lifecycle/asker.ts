@@ -12,6 +12,7 @@ export interface SeenStep {
   readonly name: string;
   readonly startedAt: string;
   readonly finishedAt: string | null;
+  readonly failure?: SeenFailure | null;
 }
 
 export interface SeenPark {
