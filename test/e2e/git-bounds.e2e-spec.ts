@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import WebSocket from 'ws';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { GitSandbox, isIn, type OperationBody } from '../git/git-sandbox.js';
 import { GitServer } from '../git/git-server.js';
 import { asRootInside } from './attacks/inside.js';
-import { output, run } from './api-client.js';
+import { runningStack } from '../stack/running-stack.js';
+import { output, run, secretHeader } from './api-client.js';
 
 jest.setTimeout(180_000);
 
@@ -38,6 +41,50 @@ async function expectGivenUp(cloned: OperationBody, code: string): Promise<void>
     await printed('ls -A; for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; done 2>/dev/null'),
   ).not.toMatch(/berth-clone|git-remote|index-pack/);
 }
+
+/** Until a frame about the operation says how far git has come. */
+async function percentageOf(operationId: string): Promise<{ phase: string; percent: number }> {
+  const url = new URL('/v1/ws', runningStack().apiUrl);
+  url.protocol = 'ws:';
+  const socket = new WebSocket(url, { headers: secretHeader() });
+  try {
+    return await new Promise((resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('close', () => reject(new Error('The socket ended before it told of a percentage.')));
+      socket.on('open', () =>
+        socket.send(JSON.stringify({ t: 'sub', id: 's', topic: `operation:${operationId}` })),
+      );
+      socket.on('message', (frame: Buffer) => {
+        const [, progress] = /"progress":(\{[^}]*\})/.exec(frame.toString()) ?? [];
+        if (progress !== undefined) resolve(JSON.parse(progress) as { phase: string; percent: number });
+      });
+    });
+  } finally {
+    socket.removeAllListeners('close');
+    socket.close();
+  }
+}
+
+describe('a remote that sends much', () => {
+  it("shows git's own percentages over WebSocket while it is cloned", async () => {
+    const large = randomBytes(400_000).toString('hex');
+    server.make('large.git', { README: 'hello\n', large });
+    let goOn = (): void => undefined;
+    server.halfway = new Promise((resolve) => (goOn = resolve));
+    const { id } = await sandbox.git(
+      'clone',
+      { url: server.url('large.git'), path: 'large', credentialId },
+      0,
+    );
+    try {
+      expect(await percentageOf(id)).toEqual({ phase: expect.any(String), percent: expect.any(Number) });
+    } finally {
+      goOn();
+    }
+    expect(await sandbox.until(id, isIn('succeeded'))).toMatchObject({ result: { outcome: 'cloned' } });
+    expect(await printed('cat large/large | wc -c')).toBe('800000\n');
+  });
+});
 
 describe('a remote that means harm', () => {
   it.each([

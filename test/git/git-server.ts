@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 /** The name in the certificate of the server; a sandbox finds it by its own /etc/hosts. */
 export const GIT_HOST = 'git.berth.test';
 const USERNAME = 'git';
+/** No list of a few branches is as long as this. */
+const CONTENT_BYTES = 100_000;
 /** The built benchmark has the certificates where the sources are. */
 const FOLDER = import.meta.url.replace('/dist/test/git/', '/test/git/');
 export const beside = (name: string): string => fileURLToPath(new URL(name, FOLDER));
@@ -28,6 +30,8 @@ export class GitServer {
   readonly pushes: { readonly repository: string; readonly atMs: number }[] = [];
   /** Whether it takes requests for content and never answers them. */
   isSilent = false;
+  /** What the second half of an answer with much content waits for. */
+  halfway: Promise<void> = Promise.resolve();
   /** Told of each push as it comes, before anything is done about it. */
   onPush: (repository: string) => void = () => undefined;
   readonly folder = mkdtempSync(join(tmpdir(), 'berth-git-'));
@@ -169,6 +173,12 @@ export class GitServer {
     response.writeHead(Number(headers['Status']?.slice(0, 3) ?? 200), headers);
     if (cut === 'within') {
       response.write(body.subarray(0, body.length / 2), () => response.destroy());
+      return;
+    }
+    if (body.length >= CONTENT_BYTES) {
+      response.write(body.subarray(0, body.length / 2));
+      await this.halfway;
+      response.end(body.subarray(body.length / 2));
       return;
     }
     response.end(body);

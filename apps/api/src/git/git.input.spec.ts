@@ -17,6 +17,17 @@ describe('what is asked of git', () => {
     expect(refusalOf(url)).toMatch(/ssh.*https address.*token/),
   );
 
+  it('is everything where nothing is named, said or not, and never everything and something', () => {
+    const commit = { path: 'a', message: 'm' };
+    for (const body of [CommitBody, CommitAndPushBody]) {
+      expect(body.parse({ ...commit, all: true })).toEqual(body.parse(commit));
+      expect(body.safeParse({ ...commit, all: true, paths: ['b'] }).error?.issues).toMatchObject([
+        { path: ['all'] },
+      ]);
+      expect(body.safeParse({ ...commit, all: false }).success).toBe(false);
+    }
+  });
+
   it('is refused where it would not fit into the message to the sandbox', () => {
     const commit = { path: 'a', message: 'm' };
     const name = 'x'.repeat(4_000);

@@ -87,6 +87,7 @@ const commitFields = {
     .max(limits.GIT_PATHS_MAX)
     .optional()
     .meta({ description: 'What to commit; by default everything that has changed.' }),
+  all: z.literal(true).optional().meta({ description: 'Everything that has changed, as without `paths`.' }),
 };
 
 const pushFields = {
@@ -109,6 +110,14 @@ const TOO_LONG = {
   path: ['paths'],
   error: `with the rest, must be at most ${limits.GIT_REQUEST_BYTES_MAX} bytes`,
 };
+const allOrSome = (body: { all?: true | undefined; paths?: unknown }): boolean =>
+  body.all === undefined || body.paths === undefined;
+const ALL_OR_SOME = { path: ['all'], error: 'says that there are no `paths`' };
+/** It is what is done without it. */
+const withoutAll = <Body extends { all?: true | undefined }>({
+  all: _said,
+  ...body
+}: Body): Omit<Body, 'all'> => body;
 const NOT_BOTH = { path: ['credential'], error: 'comes in place of `credentialId`, not with it' };
 
 export const CloneBody = z
@@ -125,12 +134,16 @@ export const CloneBody = z
 export const CommitBody = z
   .strictObject(commitFields)
   .refine(notTooLong, TOO_LONG)
+  .refine(allOrSome, ALL_OR_SOME)
+  .transform(withoutAll)
   .meta({ id: 'GitCommitRequest' });
 export const PushBody = z.strictObject(pushFields).refine(notBoth, NOT_BOTH).meta({ id: 'GitPushRequest' });
 export const CommitAndPushBody = z
   .strictObject({ ...commitFields, ...pushFields })
   .refine(notBoth, NOT_BOTH)
   .refine(notTooLong, TOO_LONG)
+  .refine(allOrSome, ALL_OR_SOME)
+  .transform(withoutAll)
   .meta({ id: 'GitCommitAndPushRequest' });
 export const PullBody = z
   .strictObject({ ...work, branch: nameText.optional(), ...access })
