@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,12 +49,12 @@ func TestASignalIsRecordedByItsName(t *testing.T) {
 func TestTheCommandHasItsUserNoCapabilitiesAndACleanEnvironment(t *testing.T) {
 	s := newSandbox(t)
 	c := s.dial()
-	request := shell("id -u; id -g; pwd; grep -E 'Cap(Inh|Prm|Eff|Amb)|NoNewPrivs' /proc/self/status; cat /proc/self/oom_score_adj; env; ls /proc/self/fd")
+	request := shell("id -u; id -g; pwd; grep -E 'Cap(Inh|Prm|Eff|Amb)|NoNewPrivs' /proc/self/status; cat /proc/self/oom_score_adj; nice; env; ls /proc/self/fd")
 	c.mustStart(request)
 	got := c.ended(request.ExecID)
 	lines := strings.Split(got.stdout.String(), "\n")
 	want := []string{execUID, execUID, s.workspace, "CapInh:\t0000000000000000", "CapPrm:\t0000000000000000",
-		"CapEff:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "500"}
+		"CapEff:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "500", nicenessOfCommands(t)}
 	for at, line := range want {
 		if lines[at] != line {
 			t.Errorf("line %d: %q, not %q", at, lines[at], line)
@@ -70,6 +72,15 @@ func TestTheCommandHasItsUserNoCapabilitiesAndACleanEnvironment(t *testing.T) {
 	if !strings.HasSuffix(env, "\n0\n1\n2\n3\n") {
 		t.Errorf("descriptors have leaked: %q", env[len(env)-40:])
 	}
+}
+
+// nicenessOfCommands is 10 more than that of the runner, which has that of this test.
+func nicenessOfCommands(t *testing.T) string {
+	missing, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(min(20-missing+10, 19))
 }
 
 func TestRootNeedsPermissionAndHasNoCapabilitiesEither(t *testing.T) {

@@ -70,14 +70,14 @@ export const TIERS: Readonly<Record<TierName, Tier>> = {
   medium: {
     memoryBytes: 4 * GIB,
     milliCpus: 2_000,
-    pidsMax: 2_048,
+    pidsMax: 1_024,
     execsRunningMax: 64,
     execsQueuedMax: 1_000,
   },
   large: {
     memoryBytes: 16 * GIB,
     milliCpus: 8_000,
-    pidsMax: 8_192,
+    pidsMax: 2_048,
     execsRunningMax: 128,
     execsQueuedMax: 2_000,
   },

@@ -64,6 +64,9 @@ func launchOnThread(command Command) (int, *protocol.StartFailure, error) {
 	if err := limitThread(!root); err != nil {
 		return 0, nil, err
 	}
+	if err := yieldThread(); err != nil {
+		return 0, nil, err
+	}
 	pid, err := 0, error(nil)
 	withExecOOMScore(func() { pid, err = forkFirstFound(command, attributes) })
 	if err == nil {

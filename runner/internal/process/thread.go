@@ -33,6 +33,24 @@ func checkFolder(folder string, who identity.Identity) (*protocol.StartFailure, 
 	return nil, &os.PathError{Op: "open", Path: folder, Err: err}
 }
 
+const (
+	// execNiceness is what a command has more of than the runner, and cannot lower. It counts among the processes of one
+	// sandbox only: however many they are, the runner has the processor at once when it is to end them.
+	execNiceness = 10
+	nicenessMax  = 19
+)
+
+// yieldThread puts the calling thread, and what it forks, behind the rest of this process.
+func yieldThread() error {
+	// The kernel answers with what is missing to 20, because less than 0 would be an error.
+	missing, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		return os.NewSyscallError("getpriority", err)
+	}
+	own := nicenessMax + 1 - missing
+	return os.NewSyscallError("setpriority", syscall.Setpriority(syscall.PRIO_PROCESS, 0, min(own+execNiceness, nicenessMax)))
+}
+
 func setThreadFileIdentity(who identity.Identity) error {
 	if err := setThreadSupplementary(who.Groups); err != nil {
 		return err

@@ -1,13 +1,19 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { call, ended, insist, output, run, sandboxOf, startExec, type ExecBody } from '../api-client.js';
+import { call, ended, insist, output, run, sandboxOf, startExec } from '../api-client.js';
 import { feed, putStdin } from '../input-client.js';
+import { until } from '../until.js';
 import { Steadiness } from './api-process.js';
+import { processesIn } from './inside.js';
 
 const TEST_TIMEOUT_MS = 200_000;
 const MIB = 1_048_576;
 /** More than a process may keep of it, which it would where it were held. How much is, `npm run bench -- bulk` measures. */
 const FLOOD_BYTES = 384 * MIB;
+/** Of the tier `small`. */
+const PROCESSES_MAX = 512;
+/** Never gives up, as the one of a shell does after a while. */
+const ENDLESS_BOMB = ['perl', '-e', 'while (1) { defined(fork) or sleep 1 }'];
 const STDIN_BYTES = 64 * MIB;
 /** Of the tier `small`: one processor. The share above it is what accounting may be off by. */
 const CPU_SHARE_MAX = 1.3;
@@ -25,7 +31,7 @@ beforeAll(async () => {
 }, TEST_TIMEOUT_MS);
 
 /** Commands next door, one after the other, for as long as the attack goes on. Each must work. */
-async function neighboursDuring(attack: Promise<ExecBody>): Promise<ExecBody> {
+async function neighboursDuring<Result>(attack: Promise<Result>): Promise<Result> {
   let isOver = false;
   void attack.finally(() => (isOver = true));
   do {
@@ -46,6 +52,32 @@ describe('a sandbox that wants everything', () => {
       const bomb = { argv: ['bash', '-c', 'b() { b | b & b; }; b'], timeoutSeconds: 4 };
       const exec = await neighboursDuring(run(hog, bomb));
       expect(exec).toMatchObject({ state: 'timed_out', exitRecord: { descendantsLeft: 0 } });
+      await stillWorks();
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'at the limit of its processes is stopped as any other, and starts again',
+    async () => {
+      const bomb = await startExec(hog, { argv: ENDLESS_BOMB });
+      const atLimit = until(
+        () => processesIn(hog),
+        ({ current, limit }) => current >= limit,
+      );
+      expect(await neighboursDuring(atLimit)).toMatchObject({ limit: PROCESSES_MAX });
+      for (const [action, state] of [
+        ['stop', 'stopped'],
+        ['start', 'running'],
+      ]) {
+        await neighboursDuring(insist('POST', `/v1/sandboxes/${hog}/${action}?wait=60`));
+        await until(
+          async () =>
+            (await call<{ observedState: string }>('GET', `/v1/sandboxes/${hog}`)).body.observedState,
+          (observed) => observed === state,
+        );
+      }
+      expect((await ended(bomb.id)).state).not.toBe('succeeded');
       await stillWorks();
     },
     TEST_TIMEOUT_MS,

@@ -34,6 +34,17 @@ export async function inspectionOf(sandbox: string): Promise<object> {
   return await (await containerOf(sandbox)).inspect();
 }
 
+/** How many processes and threads there are in a sandbox, and may be, as the kernel counts them. */
+export async function processesIn(
+  sandbox: string,
+): Promise<{ readonly current: number; readonly limit: number }> {
+  const { pids_stats: counted } = await (
+    await containerOf(sandbox)
+  ).stats({ stream: false, 'one-shot': true });
+  const { current = 0, limit = Infinity } = counted as { current?: number; limit?: number };
+  return { current, limit };
+}
+
 /** The machine, as a sandbox reaches it. */
 export async function gatewayOf(sandbox: string): Promise<string> {
   const { NetworkSettings } = await (await containerOf(sandbox)).inspect();
