@@ -155,10 +155,10 @@ export class BerthClient {
   async start(
     sandboxId: string,
     argv: readonly string[],
-    limits: { readonly timeoutSeconds?: number } = {},
+    options: { readonly timeoutSeconds?: number; readonly stdin?: { readonly kind: 'open' } } = {},
   ): Promise<string> {
     const path = `/v1/sandboxes/${sandboxId}/execs`;
-    return (await this.post<{ id: string }>(path, { argv, ...limits }, DEADLINE_MS)).id;
+    return (await this.post<{ id: string }>(path, { argv, ...options }, DEADLINE_MS)).id;
   }
 
   /** Cancels an exec and waits until nothing of it is left. */
@@ -168,6 +168,34 @@ export class BerthClient {
     const deadlineMs = DEADLINE_MS + START_WAIT_SECONDS * 1_000;
     const { state } = await this.send<{ state: string }>('GET', path, undefined, deadlineMs);
     if (state !== 'canceled') throw new Error(`Exec ${execId} is ${state}, not canceled.`);
+  }
+
+  /** A piece of the input of an exec, again until the command has it. */
+  async putInput(execId: string, offset: number, piece: Buffer, eof: boolean): Promise<void> {
+    const query = `offset=${offset}${eof ? '&eof=1' : ''}`;
+    for (const giveUpAt = performance.now() + DEADLINE_MS; ;) {
+      const response = await fetch(`${this.instance.apiUrl}/v1/execs/${execId}/stdin?${query}`, {
+        method: 'PUT',
+        headers: { 'X-Admin-Secret': this.instance.adminSecret },
+        body: piece as Uint8Array<ArrayBuffer>,
+        signal: AbortSignal.timeout(DEADLINE_MS),
+      });
+      const text = await response.text();
+      if (response.ok) return;
+      // It does not run yet, or has not read what it was given.
+      if (![409, 429].includes(response.status) || performance.now() > giveUpAt)
+        throw new Error(`The input from ${offset} on answered ${response.status}: ${text}`);
+    }
+  }
+
+  /** The standard output of an exec, when it has ended. */
+  async outputOf(execId: string): Promise<string> {
+    const response = await fetch(`${this.instance.apiUrl}/v1/execs/${execId}/output?stream=stdout&follow=1`, {
+      headers: { 'X-Admin-Secret': this.instance.adminSecret },
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+    if (!response.ok) throw new Error(`The output answered ${response.status}.`);
+    return await response.text();
   }
 
   /** Starts a command and hands every piece of its output over as it comes. */

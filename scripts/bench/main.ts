@@ -33,6 +33,7 @@ import {
 } from './report.js';
 import { readRunningInstance, type RunningInstance } from './running-instance.js';
 import { benchSearch } from './search.bench.js';
+import { benchStdin } from './stdin.bench.js';
 import { benchViewers } from './viewers.bench.js';
 
 const COUNT_MAX = 100_000;
@@ -45,13 +46,14 @@ const PROGRESS_EVERY = 25;
 
 const USAGE = `Measures a running installation of Berth, interleaved with raw Docker.
 
-Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | idle-rows | search | lifecycle |
+Usage: npm run bench -- exec | rate | output | bulk | stdin | viewers | idle | idle-rows | search | lifecycle |
                         fleet | bulk-items | neighbours | git | files [options]
 
   exec             short commands: accepted, first byte, exit, with a Workflow each and without
   rate             short commands a second in one sandbox, the same two ways
   output           100 MiB of lines and of zeros to one WebSocket client, and the memory that it takes
   bulk             gibibytes of one command to one WebSocket client, and the memory that they take
+  stdin            gibibytes of input to one command, and the memory that they take
   viewers          a hundred viewers of one exec, with and without one that has stalled
   idle             what sandboxes cost in which nothing happens
   idle-rows        what sandboxes cost that are down
@@ -66,7 +68,7 @@ Usage: npm run bench -- exec | rate | output | bulk | viewers | idle | idle-rows
   --n COUNT        measurements of each kind after the warm-up, or idle sandboxes
                    (default 100; output 5; viewers 3; idle and lifecycle 10; idle-rows 1000; fleet 24; bulk-items 10000;
                    neighbours 200; git and files 50)
-  --gib COUNT      how much passes in bulk, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
+  --gib COUNT      how much passes in bulk and stdin, ${GIBIBYTES_MAX} at most (default ${GIBIBYTES_DEFAULT})
   --json           everything as JSON on stdout
   --state-dir DIR  the state folder of the installation (default .berth, or BERTH_STATE_DIR)
   --help           this text
@@ -116,7 +118,17 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     countDefault: 1,
     run: async ({ instance, gibibytes }) => {
       const report = await benchBulk(instance, gibibytes);
-      return { report, text: (machine) => bulkReport(machine, report) };
+      return {
+        report,
+        text: (machine) => bulkReport(machine, report, 'of one command to one WebSocket client'),
+      };
+    },
+  },
+  stdin: {
+    countDefault: 1,
+    run: async ({ instance, gibibytes }) => {
+      const report = await benchStdin(instance, gibibytes);
+      return { report, text: (machine) => bulkReport(machine, report, 'of input to one command') };
     },
   },
   viewers: {

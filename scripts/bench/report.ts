@@ -127,9 +127,9 @@ export function searchReport(machine: Machine, report: SearchReport): string {
   ].join('\n');
 }
 
-export function bulkReport(machine: Machine, { bytes, rate, growth }: BulkReport): string {
+export function bulkReport(machine: Machine, { bytes, rate, growth }: BulkReport, what: string): string {
   return [
-    ...heading(machine, `${bytes / 1_024 ** 3} GiB of one command to one WebSocket client, SHA-256 checked`),
+    ...heading(machine, `${bytes / 1_024 ** 3} GiB ${what}, SHA-256 checked`),
     '',
     `${rate.toFixed(0)} MiB/s. ${memoryLine(growth)}`,
   ].join('\n');

@@ -50,10 +50,8 @@ export function createHostRole(
     ...(config.BERTH_CONTAINER_RUNTIME ? { runtime: config.BERTH_CONTAINER_RUNTIME } : {}),
   });
   const { sandboxes, execs, hosts, wake } = stores;
-  const supervisor = new ExecSupervisor(
-    { execs, sandboxes, engine, signaller: runs, buffers: new V8Buffers(HEAP_GROWTH_PERCENT), log },
-    hostId,
-  );
+  const buffers = new V8Buffers(HEAP_GROWTH_PERCENT);
+  const supervisor = new ExecSupervisor({ execs, sandboxes, engine, signaller: runs, buffers, log }, hostId);
   let stream: StreamServer | undefined;
   let presence: HostPresence | undefined;
   const observer = new SandboxObserver(
@@ -82,7 +80,7 @@ export function createHostRole(
         adminSecret: config.BERTH_ADMIN_SECRET,
         services: servicesOf(
           supervisor,
-          new ExecInput({ execs, engine }),
+          new ExecInput({ execs, engine, buffers }),
           new GitLooks({ sandboxes, engine, log }, gitSettings),
           new FileVisits({ sandboxes, engine, log }),
         ),

@@ -24,6 +24,8 @@ import { HostRequests } from './host-requests.js';
 const HINT_TIMEOUT_MS = 2_000;
 /** Beyond what the host waits for a command: what it and the runner take to answer. */
 const ANSWER_TIMEOUT_MS = 15_000;
+/** Input lies here in the pieces in which it came, and as a whole. */
+const INPUT_BUFFERED_TIMES = 2;
 
 /** Asks hosts over their stream ports. A hint that fails is dropped: the run of the exec does the same work. */
 export class HttpHostLink implements HostLink {
@@ -58,6 +60,7 @@ export class HttpHostLink implements HostLink {
     if (piece.eof) query.set('eof', '');
     if (piece.take) query.set('take', '');
     if (piece.writer !== null) query.set('writer', piece.writer);
+    this.buffers.passed(piece.bytes.byteLength * INPUT_BUFFERED_TIMES);
     return (await this.questions.ask(host, {
       method: 'PUT',
       path: `/v1/execs/${exec}/stdin?${query.toString()}`,

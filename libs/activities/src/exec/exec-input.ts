@@ -10,6 +10,7 @@ import {
   type ExecStore,
   type InputPiece,
   type InputResult,
+  type PassedBuffers,
   type Resize,
   type ResizeState,
   type SendableSignal,
@@ -19,10 +20,13 @@ import { containerOf } from './reach.js';
 
 /** Requests that may wait behind the one that is being applied, for each exec. */
 const WAITING_PER_EXEC_MAX = 16;
+/** On its way to a runner input lies in that many buffers one after the other. */
+const BUFFERED_TIMES = 4;
 
 export interface ExecInputPorts {
   readonly execs: Pick<ExecStore, 'get'>;
   readonly engine: Pick<ContainerEngine, 'connect'>;
+  readonly buffers: PassedBuffers;
 }
 
 /**
@@ -41,7 +45,9 @@ export class ExecInput {
     }
     return await this.inTurn(id, async () => {
       const connection = await this.ports.engine.connect(containerOf(exec));
-      return await named(() => writeAll(connection, id, piece));
+      const result = await named(() => writeAll(connection, id, piece));
+      this.ports.buffers.passed(piece.bytes.byteLength * BUFFERED_TIMES);
+      return result;
     });
   }
 
