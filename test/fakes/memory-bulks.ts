@@ -45,6 +45,10 @@ export class MemoryBulks implements BulkStore, BulkSweepStore {
     if (before && before.requestHash !== bulk.requestHash) {
       throw new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.');
     }
+    if (before?.state === 'canceled' && before.startedAt === null && before.failure !== null) {
+      this.rows.set(bulk.id, { ...before, state: 'pending', failure: null, finishedAt: null });
+      return { row: this.row(bulk.id), created: true };
+    }
     if (before) return { row: before, created: false };
     const selected = this.selected(bulk.tenantId, bulk.selection);
     const { selection, ...asked } = bulk;

@@ -136,11 +136,15 @@ describe('a bulk operation', () => {
     expect(failed.json().items).toMatchObject([{ sandboxId: ids[0], number: 1 }]);
   });
 
-  it('ends where its run could not be started, and is 503', async () => {
+  it('ends where its run could not be started, and is 503, until the same request is sent again', async () => {
     world.workflows.away = true;
-    const response = await bulks({ action: 'stop', sandboxIds: ids });
-    expect(response.json()).toMatchObject({ status: 503, dependency: 'temporal' });
+    const ask = async () => await bulks({ action: 'stop', sandboxIds: ids }, { 'idempotency-key': 'once' });
+    expect((await ask()).json()).toMatchObject({ status: 503, dependency: 'temporal' });
     expect([...world.bulks.rows.values()].map(({ state }) => state)).toEqual(['canceled']);
+    world.workflows.away = false;
+    const again = await ask();
+    expect([again.statusCode, again.json().state]).toEqual([202, 'pending']);
+    expect(world.bulks.rows.size).toBe(1);
   });
 
   it('is told what was asked of it by its row, also where its run cannot be woken', async () => {

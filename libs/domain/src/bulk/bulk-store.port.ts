@@ -50,7 +50,7 @@ export interface BulkStore {
    * canceled, or those that failed begin anew. What was changed waits for the attention of the run.
    */
   control(id: BulkId, asked: BulkControl): Promise<{ bulk: Bulk; decision: ControlDecision }>;
-  /** Ends one whose run was never started; false when it has moved on. */
+  /** Ends one whose run was never started, until the same request comes again; false when it has moved on. */
   withdraw(id: BulkId, failure: Failure): Promise<boolean>;
 }
 

@@ -257,6 +257,28 @@ describe('a bulk operation', () => {
     });
   });
 
+  it('that was refused so begins when the same request is sent again, and only then', async () => {
+    const selection = named(await fleet(newOwner(), 2));
+    const { id } = await make(selection);
+    await bulks.withdraw(id, { code: 'dependency_unavailable', message: 'Temporal does not answer.' });
+    await expect(make(selection, { id, requestHash: 'another' })).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    expect(await make(selection, { id })).toMatchObject({
+      id,
+      state: 'pending',
+      failure: null,
+      finishedAt: null,
+      counts: { pending: 2 },
+    });
+    await bulks.attend(id);
+    expect(await bulks.begin(id)).toMatchObject({ begun: 2 });
+    await bulks.control(id, { control: 'cancel' });
+    await endAll(id, 'succeeded');
+    await bulks.finish(id);
+    expect(await make(selection, { id })).toMatchObject({ state: 'canceled' });
+  });
+
   it('selects no more than there may be items', async () => {
     const owner = newOwner();
     await fleet(owner, 2);

@@ -75,7 +75,8 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
       if (created.length > 0) await freezeSelection(sql, bulk);
       const row = await lockedBulk(sql, bulk.id);
       if (row.requestHash !== bulk.requestHash) throw keyReused();
-      return { row, created: created.length > 0 };
+      if (!(await isAskedAnew(sql, bulk.id))) return { row, created: created.length > 0 };
+      return { row: await lockedBulk(sql, bulk.id), created: true };
     });
   }
 
@@ -227,6 +228,18 @@ export class PostgresBulkStore implements BulkStore, BulkRunStore, BulkSweepStor
     );
     return rows.map(bulkFrom);
   }
+}
+
+/** One that was refused because its run could not be started is begun by the same request, once that is sent again. */
+async function isAskedAnew(sql: SqlRunner, id: BulkId): Promise<boolean> {
+  const anew = await sql(
+    `UPDATE bulk_operations SET state = 'pending', failure = NULL, attention_since = now(), finished_at = NULL
+     WHERE id = $1 AND state = 'canceled' AND started_at IS NULL AND failure IS NOT NULL RETURNING id`,
+    [id],
+  );
+  if (anew.length === 0) return false;
+  await sql(`UPDATE bulk_items SET state = 'pending', finished_at = NULL WHERE bulk_id = $1`, [id]);
+  return true;
 }
 
 /** A run that is told nothing of what came of a control says it again, when others may have been taken since. */
