@@ -18,7 +18,7 @@ import type {
 } from '#domain';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
-import type { HealthProbe } from './health/health.service.js';
+import type { HealthProbe } from './health/health-probe.js';
 
 /** What the API needs from the world. The composition root gives adapters, tests give small in-memory fakes. */
 export interface ApiPorts {

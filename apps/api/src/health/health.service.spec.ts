@@ -1,5 +1,6 @@
 import { DomainError, limits } from '#domain';
-import { HealthService, type HealthProbe } from './health.service.js';
+import type { HealthProbe } from './health-probe.js';
+import { HealthService } from './health.service.js';
 import { metricsOf } from './metrics.js';
 import { sealingLagProbe } from './probes.js';
 

@@ -1,25 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isDomainError } from '#domain';
 import { HEALTH_PROBES } from '../tokens.js';
+import type { HealthProbe, ProbeResult } from './health-probe.js';
 
 const PROBE_DEADLINE_MS = 1_000;
 const CACHE_MS = 1_000;
-
-export type DependencyState = 'up' | 'degraded' | 'down';
-
-export interface ProbeResult {
-  readonly state: DependencyState;
-  readonly detail: string;
-  /** Numbers for the metrics, by their names there without the prefix. */
-  readonly figures?: Readonly<Record<string, number>>;
-}
-
-/** One dependency. Throwing means that it is down. `neededForReady`: without it nothing useful can be answered. */
-export interface HealthProbe {
-  readonly name: string;
-  readonly neededForReady: boolean;
-  check(): Promise<ProbeResult>;
-}
 
 export interface DependencyHealth extends ProbeResult {
   readonly latencyMs: number;

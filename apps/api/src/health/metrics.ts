@@ -1,4 +1,5 @@
-import type { DependencyState, Health } from './health.service.js';
+import type { DependencyState } from './health-probe.js';
+import type { Health } from './health.service.js';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 

@@ -1,7 +1,7 @@
 import { isSealingLate, type HostStore, type ObjectStore, type SegmentStore } from '#domain';
 import type { Database } from '#postgres';
 import type { TemporalConnection } from '#temporal';
-import type { HealthProbe } from './health.service.js';
+import type { HealthProbe } from './health-probe.js';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
