@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { DataSource, type EntityManager } from 'typeorm';
-import { DomainError } from '#domain';
+import { isRolledBack, translateError } from './database-errors.js';
 import { BulkItemEntity } from './entities/bulk-item.entity.js';
 import { BulkOperationEntity } from './entities/bulk-operation.entity.js';
 import { CredentialEntity } from './entities/credential.entity.js';
@@ -186,51 +186,4 @@ async function guard<T>(work: () => Promise<T>): Promise<T> {
       if (attempt >= ROLLED_BACK_ATTEMPTS_MAX || !isRolledBack(error)) throw translateError(error);
     }
   }
-}
-
-/** A deadlock or a serialisation failure: the server has undone all of it and asks for it again. */
-function isRolledBack(error: unknown): boolean {
-  return isErrorLike(error) && (error.code === '40001' || error.code === '40P01');
-}
-
-/** Connection exceptions, what was undone too often, insufficient resources, operator intervention; and what pg says without a code. */
-const AWAY_SQLSTATE = /^(08|40|53|57P)/;
-const AWAY_SYSTEM = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
-const DISK_IS_FULL = '53100';
-const AWAY_MESSAGE = /terminat|timeout|not queryable|connection/i;
-
-export function translateError(error: unknown): unknown {
-  if (error instanceof DomainError || !isErrorLike(error)) return error;
-  const { code } = error;
-  const away =
-    code === undefined
-      ? AWAY_MESSAGE.test(error.message)
-      : AWAY_SQLSTATE.test(code) || AWAY_SYSTEM.has(code) || code === '57014';
-  if (!away) return error;
-  if (code === DISK_IS_FULL) {
-    return new DomainError('disk_pressure', 'The disk of the database is full.', {
-      cause: error,
-      detail: error.message,
-      dependency: 'postgres',
-      retryAfterSeconds: 30,
-    });
-  }
-  return new DomainError('dependency_unavailable', 'The database does not answer.', {
-    cause: error,
-    detail: error.message,
-    dependency: 'postgres',
-    retryAfterSeconds: 2,
-  });
-}
-
-function isErrorLike(error: unknown): error is { message: string; code?: string } {
-  return typeof error === 'object' && error !== null && 'message' in error;
 }
