@@ -46,6 +46,8 @@ export const OperationSchema = z.looseObject({
       name: z.string(),
       state: z.string(),
       attempts: z.number().int(),
+      startedAt: z.string(),
+      finishedAt: z.string().nullable(),
       progress: z
         .looseObject({
           phase: z.string().optional(),

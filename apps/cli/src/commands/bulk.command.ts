@@ -42,7 +42,8 @@ export function addBulkCommands(program: Command, session: Session): void {
     .addHelpText('after', EXAMPLES);
   for (const [action, description] of Object.entries(ACTIONS)) addAction(bulk, session, action, description);
   bulk
-    .command('list')
+    .command('ls')
+    .alias('list')
     .description('Lists bulk operations, the newest first.')
     .option('--state <state>', 'only in this state, for example paused')
     .action(async (options: { state?: string }) => await listBulks(session, options));
@@ -194,20 +195,20 @@ function exitCodeOf(state: string): number {
 
 async function showBulk(session: Session, bulk: BulkResource): Promise<void> {
   await show(session.terminal(), bulk, () => [
-    `bulk        ${bulk.id}`,
-    `action      ${bulk.action}`,
-    `state       ${bulk.state}`,
-    `sandboxes   ${bulk.total}`,
-    ...Object.entries(bulk.counts).map(([state, items]) => `${state.padEnd(12)}${items}`),
+    `bulk         ${bulk.id}`,
+    `action       ${bulk.action}`,
+    `state        ${bulk.state}`,
+    `sandboxes    ${bulk.total}`,
+    ...Object.entries(bulk.counts).map(([state, items]) => `${state.padEnd(12)} ${items}`),
     ...(bulk.pause ? pauseLines(bulk.id, bulk.pause) : []),
-    ...(bulk.failure ? [`failure     ${bulk.failure.message} (${bulk.failure.code})`] : []),
+    ...(bulk.failure ? [`failure      ${bulk.failure.message} (${bulk.failure.code})`] : []),
   ]);
 }
 
 function pauseLines(id: string, { reason, deadlineAt }: NonNullable<BulkResource['pause']>): string[] {
   return [
-    `paused      ${reason === null ? 'by request' : `${reason.message} (${reason.code})`}, canceled at ${deadlineAt}`,
-    `decide      berth bulk resume|cancel ${id}`,
+    `paused       ${reason === null ? 'by request' : `${reason.message} (${reason.code})`}, canceled at ${deadlineAt}`,
+    `decide       berth bulk resume|cancel ${id}`,
   ];
 }
 

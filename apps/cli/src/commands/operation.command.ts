@@ -170,7 +170,6 @@ async function showOperation(session: Session, operation: OperationResource): Pr
     `kind       ${operation.kind}`,
     `sandbox    ${operation.sandboxId}`,
     `state      ${operation.state}`,
-    ...operation.steps.map((step) => `step       ${step.name}  ${step.state}  attempts ${step.attempts}`),
     ...(operation.park
       ? [
           `parked     ${operation.park.step}: ${operation.park.failure?.message ?? ''}`,
@@ -180,5 +179,18 @@ async function showOperation(session: Session, operation: OperationResource): Pr
       : []),
     ...Object.entries(operation.result ?? {}).map(([name, value]) => `result     ${name}: ${String(value)}`),
     ...(operation.failure ? [`failure    ${operation.failure.message} (${operation.failure.code})`] : []),
+    ...(operation.steps.length > 0 ? ['', ...stepLines(operation.steps)] : []),
   ]);
+}
+
+function stepLines(steps: OperationResource['steps']): string[] {
+  return tableOf(
+    ['STEP', 'STATE', 'ATTEMPTS', 'TOOK'],
+    steps.map(({ name, state, attempts, startedAt, finishedAt }) => [
+      name,
+      state,
+      String(attempts),
+      finishedAt === null ? '-' : `${Date.parse(finishedAt) - Date.parse(startedAt)} ms`,
+    ]),
+  );
 }

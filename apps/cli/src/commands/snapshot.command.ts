@@ -8,7 +8,7 @@ import type { Session } from './session.js';
 const EXAMPLES = `
 Examples:
   berth snapshot create SANDBOX --wait
-  berth snapshot list SANDBOX
+  berth snapshot ls SANDBOX
   berth sandbox restore SANDBOX SNAPSHOT --wait
   berth sandbox create --name copy --snapshot SNAPSHOT`;
 
@@ -27,7 +27,8 @@ export function addSnapshotCommands(program: Command, session: Session): void {
       await showAsked(session, await session.api().post(path, undefined, SandboxCreatedSchema), wait);
     });
   snapshot
-    .command('list')
+    .command('ls')
+    .alias('list')
     .description('Lists the snapshots of a sandbox, also of one that is deleted.')
     .argument('<sandbox>')
     .action(async (sandbox: string) => {
@@ -55,7 +56,8 @@ export function addSnapshotCommands(program: Command, session: Session): void {
       await show(session.terminal(), found, () => linesOf(found));
     });
   snapshot
-    .command('delete')
+    .command('rm')
+    .alias('delete')
     .description('Deletes a snapshot that no operation needs.')
     .argument('<id>')
     .action(async (id: string) => {
