@@ -22,12 +22,12 @@ interface Answer {
   readonly execState?: string;
 }
 
-async function tryPost(): Promise<Answer> {
+async function tryPost(key?: string): Promise<Answer> {
   const url = '/api/super/users/u1/exec';
   const { body, statusCode } = await app.inject({
     method: 'POST',
     url,
-    headers: ADMIN,
+    headers: { ...ADMIN, ...(key && { 'idempotency-key': key }) },
     payload: { command: 'true' },
   });
   return { statusCode, ...(JSON.parse(body) as { execId: ExecId }) };
@@ -62,6 +62,17 @@ describe('launching an exec', () => {
     const { statusCode, execId, execState } = await tryPost();
     expect({ statusCode, execState }).toEqual({ statusCode: 503, execState: 'not_started' });
     expect(world.hostLink.hinted).not.toContain(execId);
+  });
+
+  it('leaves what it has accepted as it is when the same is asked for again while Temporal fails', async () => {
+    app = await startTestApp(world);
+    await runningSandbox();
+    const first = await tryPost('one');
+    expect(first.statusCode).toBe(202);
+    world.workflows.isAnswering = false;
+    world.workflows.away = true;
+    expect(await tryPost('one')).toMatchObject({ statusCode: 202, execId: first.execId });
+    expect(await world.execs.get(first.execId)).toMatchObject({ state: 'queued' });
   });
 
   it('accepts an exec that its host took on while Temporal failed: it runs, and the sweep gives it its Workflow', async () => {

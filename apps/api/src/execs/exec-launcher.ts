@@ -39,10 +39,30 @@ export class ExecLauncher {
   ) {}
 
   /**
-   * `startSandbox` is given where the exec has to wait for its sandbox. Starting a run that is there is starting it once,
-   * so a repeated request may call this again.
+   * For a row that this request has made: where its run cannot be started it ends, and the client is told.
+   * `startSandbox` is given where the exec has to wait for its sandbox.
    */
   async launch(exec: Exec, startSandbox?: () => Promise<void>): Promise<void> {
+    try {
+      await this.begin(exec, startSandbox);
+    } catch (error) {
+      await this.withdraw(exec, error);
+    }
+  }
+
+  /**
+   * For a repeated request. Starting a run that is there is starting it once; where it cannot be started now the row
+   * stays as it is, as another answer may have acknowledged it, and the sweep starts what has no run.
+   */
+  async launchAgain(exec: Exec, startSandbox?: () => Promise<void>): Promise<void> {
+    try {
+      await this.begin(exec, startSandbox);
+    } catch (error) {
+      this.log.warn({ execId: exec.id, err: error }, 'The sweep will see to the run of this exec.');
+    }
+  }
+
+  private async begin(exec: Exec, startSandbox?: () => Promise<void>): Promise<void> {
     if (exec.state !== 'queued') return;
     const { afterMs } = this.config.execWorkflow;
     if (afterMs > 0 && !startSandbox) {
@@ -52,13 +72,8 @@ export class ExecLauncher {
     }
     const hintsFirst = !startSandbox && this.workflows.isAnswering;
     if (hintsFirst) this.hosts.hint(exec.hostId, exec.id);
-    try {
-      await startSandbox?.();
-      await this.workflows.startExec(exec, hintsFirst ? FIRST_TASK_AFTER_MS : 0);
-    } catch (error) {
-      await this.withdraw(exec, error);
-      return;
-    }
+    await startSandbox?.();
+    await this.workflows.startExec(exec, hintsFirst ? FIRST_TASK_AFTER_MS : 0);
     if (!hintsFirst) this.hosts.hint(exec.hostId, exec.id);
     this.noteStarted(exec);
   }

@@ -145,7 +145,7 @@ export class ExecsService {
     const before = call.idempotencyKey && (await this.execs.find(call.principal.tenantId, id));
     if (before) {
       if (before.requestHash !== requestHash) throw keyReused();
-      await this.launcher.launch(before);
+      await this.launcher.launchAgain(before);
       return { exec: before, replayed: true };
     }
     const { sandbox, operation } = await start();
@@ -158,7 +158,9 @@ export class ExecsService {
       ...(inlineStdin === undefined ? {} : { inlineStdin }),
       requestHash,
     });
-    await this.launcher.launch(row, operation ? () => this.operations.launch(operation) : undefined);
+    const startSandbox = operation ? () => this.operations.launch(operation) : undefined;
+    if (created) await this.launcher.launch(row, startSandbox);
+    else await this.launcher.launchAgain(row, startSandbox);
     return { exec: row, replayed: !created };
   }
 
