@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { RunExecResult } from '#activities';
 import { execId, hostId, limits, ownerId, sandboxId, tenantId } from '#domain';
@@ -19,6 +19,7 @@ import { SCRIPTED_HOST, withScriptedWorkers, type ExecScript } from './scripted-
 jest.setTimeout(120_000);
 
 const HALF_AN_HOUR_SECONDS = 1_800;
+const LARGE = 'x'.repeat(2 ** 19);
 
 let namespace: TestNamespace;
 beforeAll(async () => {
@@ -183,6 +184,57 @@ describe('the exec Workflow', () => {
       expect(await handle.result()).toMatchObject({ state: 'canceled' });
       expect(calls).toEqual(['cancelExec']);
       if (way === 'signal') await keepHistory(namespace, 'exec-canceled-while-running', handle.workflowId);
+    });
+  });
+
+  it('waits for the end of its command although it could not be canceled, and cancels it when it is told again', async () => {
+    const calls: string[] = [];
+    const killed = gate();
+    const failed = gate();
+    const runExec = async (): Promise<RunExecResult> => {
+      await killed.opened;
+      return { kind: 'ended', state: 'canceled', exitCode: null };
+    };
+    const withdrawExec: ExecScript['withdrawExec'] = async () => ({ kind: 'live' });
+    const cancelExec = async (): Promise<void> => {
+      if (calls.push('cancelExec') > 1) return killed.open();
+      failed.open();
+      throw ApplicationFailure.nonRetryable('Not now.', 'invalid_state');
+    };
+    await withScriptedWorkers(namespace, script(calls, { runExec, withdrawExec, cancelExec }), async () => {
+      const handle = await startExec();
+      await handle.signal(CANCEL_SIGNAL);
+      await failed.opened;
+      // It is told until it hears: the failure of the first one may not have come to the run yet.
+      const telling = setInterval(() => void handle.signal(CANCEL_SIGNAL).catch(() => undefined), 200);
+      expect(await handle.result()).toMatchObject({ state: 'canceled' });
+      clearInterval(telling);
+      expect(calls).toEqual(['cancelExec', 'cancelExec']);
+      await keepHistory(namespace, 'exec-canceled-again', handle.workflowId);
+    });
+  });
+
+  it('is continued as a new one, which waits on, when its history has grown long in the queue', async () => {
+    const calls: string[] = [];
+    let isItsTurn = false;
+    let looked = gate();
+    const runExec = async (): Promise<RunExecResult> => {
+      looked.open();
+      return isItsTurn ? SUCCEEDED : WAITING;
+    };
+    await withScriptedWorkers(namespace, script(calls, { runExec }), async () => {
+      const handle = await startExec();
+      const { runId } = await handle.describe();
+      // Temporal suggests a new one from some MiB on, and takes no more than that at once.
+      while ((await handle.describe()).runId === runId) {
+        await looked.opened;
+        looked = gate();
+        await handle.signal(WAKE_SIGNAL, LARGE);
+      }
+      isItsTurn = true;
+      await handle.signal(WAKE_SIGNAL);
+      expect(await handle.result()).toEqual({ state: 'succeeded', exitCode: 0 });
+      expect(calls).toEqual([]);
     });
   });
 

@@ -1,5 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { DomainError } from '#domain';
+import { DomainError, type ErrorCode } from '#domain';
+
+/** What may have been the engine's fault, and not that of what it was asked. */
+const OF_THE_ENGINE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['container_failed', 'runner_protocol']);
 
 /**
  * Activities throw these: the type is the code, and what will not pass by itself is not retried. What the engine failed
@@ -10,7 +13,7 @@ export function activityFailureFrom(error: unknown): unknown {
   return ApplicationFailure.create({
     type: error.code,
     message: error.message,
-    nonRetryable: !error.transient && error.code !== 'container_failed',
+    nonRetryable: !error.transient && !OF_THE_ENGINE.has(error.code),
     details: error.dependency ? [{ dependency: error.dependency }] : [],
   });
 }

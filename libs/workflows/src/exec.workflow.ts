@@ -2,13 +2,16 @@ import {
   ActivityFailure,
   CancellationScope,
   condition,
+  continueAsNew,
   defineSignal,
   log,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setHandler,
   TimeoutFailure,
   upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { ControlActivities, ExecActivities, HostActivities } from '#activities';
 import { limits } from '#domain';
@@ -27,6 +30,8 @@ export const wakeSignal = defineSignal(WAKE_SIGNAL);
 export const cancelSignal = defineSignal(CANCEL_SIGNAL);
 
 const HEARTBEAT_TIMEOUT = '12s';
+/** Runs from before it grow until they end. */
+const CONTINUES_AS_NEW = 'exec-continues-as-new';
 /** A wake-up can be lost with the process that would have sent it. */
 const RECHECK_MS = 30_000;
 
@@ -43,6 +48,7 @@ export async function exec(input: ExecInput): Promise<ExecResult> {
   return await CancellationScope.nonCancellable(async () => {
     const canceling = run.cancelWhenAsked();
     const result = (await run.endBefore()) ?? (await run.toTheEnd());
+    if (result === 'too_long') return await continueAsNew<typeof exec>(input);
     run.stopListening();
     await canceling;
     if (result.state !== 'succeeded' || !input.looksFirst) {
@@ -101,12 +107,14 @@ class ExecRun {
     return seen.kind === 'ended' ? { state: seen.state, exitCode: seen.exitCode } : undefined;
   }
 
-  async toTheEnd(): Promise<ExecResult> {
+  /** `too_long`: it has waited for days, each look is in its history, and the next one begins a new one. */
+  async toTheEnd(): Promise<ExecResult | 'too_long'> {
     for (;;) {
       this.woken = false;
       const outcome = await this.runOnHost();
       if (outcome?.kind === 'ended') return { state: outcome.state, exitCode: outcome.exitCode };
       if (outcome?.kind === 'waiting') await condition(() => this.woken, this.waitMs());
+      if (this.isTooLong) return 'too_long';
       if (Date.now() < this.input.queueDeadlineMs) continue;
       const expired = await this.expire();
       if (expired.kind === 'ended') return { state: expired.state, exitCode: expired.exitCode };
@@ -143,12 +151,26 @@ class ExecRun {
     });
   }
 
+  /** One that fails must not fail the run, which has the end of the exec to wait for: it is asked for again by the sweep. */
   async cancelWhenAsked(): Promise<void> {
-    await condition(() => this.cancelAsked || this.ended);
-    if (this.ended) return;
-    const withdrawn = await this.control.withdrawExec({ ...this.ref, as: 'canceled' });
-    if (withdrawn.kind === 'live') await this.host.cancelExec(this.ref);
-    this.wake();
+    for (;;) {
+      await condition(() => this.cancelAsked || this.ended);
+      if (this.ended) return;
+      try {
+        const withdrawn = await this.control.withdrawExec({ ...this.ref, as: 'canceled' });
+        if (withdrawn.kind === 'live') await this.host.cancelExec(this.ref);
+        this.wake();
+        return;
+      } catch (error) {
+        log.warn('The exec could not be canceled.', { error });
+        this.cancelAsked = false;
+      }
+    }
+  }
+
+  /** Whoever is just being told to cancel is not left. */
+  private get isTooLong(): boolean {
+    return workflowInfo().continueAsNewSuggested && !this.cancelAsked && patched(CONTINUES_AS_NEW);
   }
 
   private waitMs(): number {

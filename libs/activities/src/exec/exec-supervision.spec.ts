@@ -113,7 +113,8 @@ class ScriptedRunner {
   startState: StartState = 'started';
   startRefusal: Error | undefined;
   statusState: RunnerExecStatus['state'] = 'running';
-  readonly scripts: (FollowEvent | Error)[][] = [];
+  /** A promise among them is waited for. */
+  readonly scripts: (FollowEvent | Error | Promise<void>)[][] = [];
 
   connection() {
     return {
@@ -137,7 +138,8 @@ class ScriptedRunner {
     this.follows.push(from);
     for (const event of this.scripts.shift() ?? []) {
       if (event instanceof Error) throw event;
-      yield event;
+      if (event instanceof Promise) await event;
+      else yield event;
     }
   }
 }
@@ -153,6 +155,7 @@ let row: Row;
 let runner: ScriptedRunner;
 let container: ContainerView['state'];
 let oomKilled: boolean;
+let markingRunning: { tried: () => void; failure?: Error };
 
 function supervisor(): ExecSupervisor {
   const ports = {
@@ -161,6 +164,8 @@ function supervisor(): ExecSupervisor {
       append: async (_id: string, chunk: Chunk) => row.append(chunk),
       end: async (_id: string, _from: unknown, end: ExecEnd) => row.end(end),
       markRunning: async () => {
+        markingRunning.tried();
+        if (markingRunning.failure) throw markingRunning.failure;
         if (row.exec.state !== 'starting') return false;
         row.exec = { ...row.exec, state: 'running' };
         return true;
@@ -199,6 +204,7 @@ beforeEach(() => {
   runner = new ScriptedRunner();
   container = 'running';
   oomKilled = false;
+  markingRunning = { tried: () => undefined };
 });
 
 describe('supervising an exec', () => {
@@ -208,6 +214,16 @@ describe('supervising an exec', () => {
     expect(row.output).toContain('hello');
     expect(row.exec).toMatchObject({ state: 'failed', exitCode: 3, stdoutBytes: 11 });
     expect(runner.starts).toEqual([ID]);
+  });
+
+  it('ends although it could not be noted that it runs', async () => {
+    const tried = new Promise<void>((resolve) => {
+      markingRunning = { tried: resolve, failure: new Error('cannot execute UPDATE') };
+    });
+    runner.scripts.push([tried, framesAt(0, first), framesAt(first.length, second), END]);
+    await supervisor().join(row.exec).ended;
+    expect(row.exec).toMatchObject({ state: 'failed', exitCode: 3, stdoutBytes: 11 });
+    expect(runner.follows).toEqual([0]);
   });
 
   it('never asks for a start of what is already running', async () => {

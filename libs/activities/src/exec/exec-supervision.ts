@@ -117,18 +117,17 @@ export class ExecSupervision {
     }
     this.noteRunning = setTimeout(() => {
       this.noting = this.markRunning();
-      // Awaited at the end; until then a failure must not count as one that nobody handles.
-      this.noting.catch(() => undefined);
     }, NOTE_RUNNING_AFTER_MS);
     return undefined;
   }
 
-  /** Beside the follow: output need not wait for it, and it changes nothing after an end. */
+  /** Beside the follow: output need not wait for it, it changes nothing after an end, and the first output says the same. */
   private async markRunning(): Promise<void> {
     try {
       await this.database(() => this.ports.execs.markRunning(this.exec.id));
     } catch (error) {
-      if (!this.detached.aborted) throw error;
+      if (this.detached.aborted) return;
+      this.ports.log.warn({ err: error, execId: this.exec.id }, 'It is not noted that an exec runs.');
     }
   }
 
