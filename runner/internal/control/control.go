@@ -17,9 +17,14 @@ const (
 	// Descriptor is where a supervisor finds its end of the socket pair.
 	Descriptor = 3
 	// LengthMax is more than the channel's, because init adds the container's environment.
-	LengthMax  = 4 << 20
-	StallLimit = 30 * time.Second
+	LengthMax = 4 << 20
+	// stallLimit is how long init waits for a supervisor that does not read, because its disk hangs or it is stopped.
+	stallLimit = 30 * time.Second
 )
+
+// noLimit: init always reads unless it is stopped with all that it would have to be told. So a supervisor waits for it, and
+// does so aside from everything that it enforces.
+const noLimit time.Duration = 0
 
 // From init.
 const (
@@ -138,12 +143,13 @@ func Own() (*Conn, error) {
 	if err := syscall.SetNonblock(Descriptor, true); err != nil {
 		return nil, err
 	}
-	return newConn(os.NewFile(Descriptor, "control")), nil
+	file := os.NewFile(Descriptor, "control")
+	return newConn(file, wire.NewWriter(file, noLimit)), nil
 }
 
-// NewConn opens init's end on a non-blocking descriptor.
-func NewConn(file *os.File) *Conn { return newConn(file) }
+// NewConn opens init's end on a non-blocking descriptor. A supervisor that has not read for a while hears the next order again.
+func NewConn(file *os.File) *Conn { return newConn(file, wire.NewResumingWriter(file, stallLimit)) }
 
-func newConn(file *os.File) *Conn {
-	return &Conn{Reader: wire.NewReader(file, LengthMax), Writer: wire.NewWriter(file, StallLimit), File: file}
+func newConn(file *os.File, writer *wire.Writer) *Conn {
+	return &Conn{Reader: wire.NewReader(file, LengthMax), Writer: writer, File: file}
 }

@@ -1,6 +1,9 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	"berth.dev/runner/internal/control"
@@ -24,7 +27,8 @@ func (s *Sandbox) Cancel(request protocol.CancelRequest) (protocol.CancelResult,
 	}
 	<-e.decided
 	if supervisor := e.currentSupervisor(); supervisor != nil {
-		// One that no longer reads has ended or is about to, and then the exec is over.
+		// One that does not read has ended or is about to, and then the exec is over; or it has stalled, and the end is asked
+		// for again by whoever hears below that it could not be verified.
 		_ = supervisor.conn.WriteJSON(control.Cancel, 0, control.CancelOrder{GraceMs: request.GraceMs, Stops: request.Stops})
 	}
 	select {
@@ -98,8 +102,12 @@ func (s *Sandbox) Commit(request protocol.CommitRequest) error {
 		return protocol.Errorf(protocol.CodePositionInvalid, "position %d is beyond the end, %d", request.Position, status.EndPosition)
 	}
 	if e := s.find(request.ExecID); e != nil && e.currentSupervisor() != nil {
+		err := e.currentSupervisor().conn.Write(control.Commit, 0, control.EncodePosition(request.Position))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// The command may wait for this very commit.
+			return fmt.Errorf("the supervisor does not read: %w", err)
+		}
 		// One that is just ending keeps a segment too many, until the exec is forgotten.
-		_ = e.currentSupervisor().conn.Write(control.Commit, 0, control.EncodePosition(request.Position))
 		return nil
 	}
 	_, err = spool.Trim(s.spool.ExecFolder(request.ExecID), request.Position, status.EndPosition)

@@ -58,7 +58,7 @@ func (s *Sandbox) ask(execID string, kind wire.Type, payload []byte, handedOn fu
 		return nil, protocol.Errorf(protocol.CodeResourceExhausted, "more than %d requests wait at this exec", questionsMax)
 	}
 	defer e.leaveQuestion(requestID)
-	// One that no longer reads has ended or is about to, and then the exec is over.
+	// One that does not read has ended or is about to, and then the exec is over; or it has stalled, and does not answer.
 	_ = supervisor.conn.Write(kind, requestID, payload)
 	handedOn()
 	select {

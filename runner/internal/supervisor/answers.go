@@ -14,7 +14,8 @@ import (
 func (s *supervision) answer(message wire.Message) {
 	result, err := s.result(message)
 	if result != nil || err != nil {
-		s.reply(message.RequestID, result, err)
+		// Aside, because the limits of the command hold also while init does not hear.
+		s.replying.Go(func() { s.reply(message.RequestID, result, err) })
 	}
 }
 

@@ -61,6 +61,7 @@ func (s *supervision) finish(failure *protocol.StartFailure) int {
 		notice.Record = nil
 		fail("write the exit record", err)
 	}
+	s.replying.Wait()
 	if writeErr := s.conn.WriteJSON(control.Ended, 0, notice); writeErr != nil || err != nil {
 		return 1
 	}

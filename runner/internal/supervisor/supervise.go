@@ -100,7 +100,8 @@ func (s *supervision) listen() {
 	}
 }
 
-// reportProgress tells init how far the spool goes. Many frames at once are one report.
+// reportProgress tells init how far the spool goes. Many frames at once are one report, and so are those that come while
+// init does not hear.
 func (s *supervision) reportProgress() {
 	for range s.spooler.progress {
 		first, end, blocked := s.spooler.position()

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"encoding/json"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,7 +27,7 @@ const (
 	killAgainAfterLimit = 250 * time.Millisecond
 )
 
-// supervision is the life of one exec. All of it runs in one goroutine but the pumps.
+// supervision is the life of one exec. All of it runs in one goroutine but the pumps, the input and what is said to init.
 type supervision struct {
 	conn    *control.Conn
 	request *protocol.StartRequest
@@ -39,6 +40,8 @@ type supervision struct {
 	input    *input
 	children chan os.Signal
 	messages chan wire.Message
+	// replying are answers on their way to init, which come before the end.
+	replying sync.WaitGroup
 
 	main           int
 	started        time.Time

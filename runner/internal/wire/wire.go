@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -73,11 +75,22 @@ type Writer struct {
 	deadline   deadlineWriter
 	stallLimit time.Duration
 	failed     error
+	// resumes: a stall is no failure, and rest is what it has cut off, which goes out before anything else.
+	resumes bool
+	rest    net.Buffers
 }
 
 func NewWriter(to io.Writer, stallLimit time.Duration) *Writer {
 	deadline, _ := to.(deadlineWriter)
 	return &Writer{to: to, deadline: deadline, stallLimit: stallLimit}
+}
+
+// NewResumingWriter is for another side that lives and dies with this one, and so is worth another try: it stays usable after
+// a write that made no way. Nothing of such a message has been sent, or all of it will be, with the next write.
+func NewResumingWriter(to io.Writer, stallLimit time.Duration) *Writer {
+	writer := NewWriter(to, stallLimit)
+	writer.resumes = true
+	return writer
 }
 
 // WriteJSON sends value as the payload.
@@ -108,12 +121,24 @@ func (w *Writer) Write(kind Type, requestID uint32, parts ...[]byte) error {
 	if w.failed != nil {
 		return w.failed
 	}
-	if w.deadline != nil {
+	if w.deadline != nil && w.stallLimit > 0 {
 		// Not every stream can have a deadline; where it cannot, the channel's idle limit ends it.
 		_ = w.deadline.SetWriteDeadline(time.Now().Add(w.stallLimit))
 	}
-	if _, err := buffers.WriteTo(w.to); err != nil {
+	if _, err := w.rest.WriteTo(w.to); err != nil {
+		return w.note(err)
+	}
+	sent, err := buffers.WriteTo(w.to)
+	if err != nil && sent > 0 {
+		// The parts are the caller's, who may use them for something else.
+		w.rest = net.Buffers{slices.Concat(buffers...)}
+	}
+	return w.note(err)
+}
+
+func (w *Writer) note(err error) error {
+	if err != nil && !(w.resumes && errors.Is(err, os.ErrDeadlineExceeded)) {
 		w.failed = err
 	}
-	return w.failed
+	return err
 }

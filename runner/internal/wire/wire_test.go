@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"testing"
 	"time"
 )
@@ -63,4 +64,78 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Not how long a write may take, but when a test has hung.
+const hangLimit = 60 * time.Second
+
+// unread is a pipe that nobody reads yet.
+func unread(t *testing.T) (*os.File, *os.File) {
+	t.Helper()
+	far, near, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+	return near, far
+}
+
+// stall writes numbered messages until one makes no way, and returns that one's number.
+func stall(t *testing.T, writer *Writer) uint32 {
+	t.Helper()
+	for number := uint32(1); ; number++ {
+		if err := writer.Write(1, number, bytes.Repeat([]byte{byte(number)}, 50_000)); err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			return number
+		}
+	}
+}
+
+func TestAfterAStallAResumingWriterGoesOnWhereItWasCutOff(t *testing.T) {
+	near, far := unread(t)
+	writer := NewResumingWriter(near, 50*time.Millisecond)
+	last := stall(t, writer)
+	received := make(chan Message, 2*last)
+	go func() {
+		defer close(received)
+		for reader := NewReader(far, LengthMax); ; {
+			message, err := reader.Read()
+			if err != nil {
+				return
+			}
+			received <- message
+		}
+	}()
+	err := os.ErrDeadlineExceeded
+	for giveUpAt := time.Now().Add(hangLimit); errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(giveUpAt); {
+		err = writer.Write(2, last)
+	}
+	if err = errors.Join(err, near.Close()); err != nil {
+		t.Fatal(err)
+	}
+	next, ended := uint32(1), false
+	for message := range received {
+		if ended = message.Type == 2 && message.RequestID == last && len(message.Payload) == 0; ended {
+			break
+		}
+		if message.RequestID != next || !bytes.Equal(message.Payload, bytes.Repeat([]byte{byte(next)}, 50_000)) {
+			t.Fatalf("message %d of %d bytes in the place of %d", message.RequestID, len(message.Payload), next)
+		}
+		next++
+	}
+	if next < last || !ended {
+		t.Fatalf("%d of the %d messages before the stall have come, and the one after it: %t", next-1, last-1, ended)
+	}
+}
+
+func TestAfterAStallAnyOtherWriterSaysNothingMore(t *testing.T) {
+	near, far := unread(t)
+	writer := NewWriter(near, 50*time.Millisecond)
+	stall(t, writer)
+	go func() { _, _ = io.Copy(io.Discard, far) }()
+	if err := writer.Write(2, 0); err == nil {
+		t.Fatal("it went on after a message that was cut off")
+	}
 }
