@@ -209,6 +209,12 @@ func (s *sandbox) release(name string) {
 	}
 }
 
+// awaitFile waits for a command to come so far.
+func (s *sandbox) awaitFile(name string) {
+	s.t.Helper()
+	eventually(s.t, "there is "+name, func() bool { _, err := os.Stat(s.file(name)); return err == nil })
+}
+
 // shell is a request for a command line whose processes carry the exec's id as a mark.
 func shell(line string) protocol.StartRequest {
 	id := newID()

@@ -3,7 +3,6 @@ package acceptance
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
@@ -41,7 +40,7 @@ func TestACommandInATerminalHasOneAndItsOutputIsOneStream(t *testing.T) {
 	c := s.dial()
 	request := inTerminal("tty; stty size; echo $TERM; ps -o tpgid= -p $$ | tr -d ' '; echo $$; echo oops >&2; touch ready; read line; echo got $line; exit 5")
 	c.mustStart(request)
-	eventually(t, "it reads", func() bool { _, err := os.Stat(s.file("ready")); return err == nil })
+	s.awaitFile("ready")
 	c.typed(request.ExecID, "hi\n", 0)
 	got := c.ended(request.ExecID)
 	lines := strings.Split(strings.ReplaceAll(got.stdout.String(), "\r\n", "\n"), "\n")
@@ -163,7 +162,7 @@ func TestATerminalThatACommandHasClosedAndOpensAgainLosesNothing(t *testing.T) {
 	c := s.dial()
 	request := inTerminal("stty raw; exec </dev/null >/dev/null 2>&1; touch closed; while [ ! -e go ]; do sleep 0.05; done; seq 1 100000 >/dev/tty")
 	c.mustStart(request)
-	eventually(t, "it has closed its terminal", func() bool { _, err := os.Stat(s.file("closed")); return err == nil })
+	s.awaitFile("closed")
 	s.release("go")
 	got := c.ended(request.ExecID)
 	if ending(got.record) != "exited 0 -" || strings.Count(got.stdout.String(), "\n") != 100_000 {
