@@ -30,6 +30,7 @@ const INPUT_BUFFERED_TIMES = 2;
 /** Asks hosts over their stream ports. A hint that fails is dropped: the run of the exec does the same work. */
 export class HttpHostLink implements HostLink {
   private readonly hints: HostRequests;
+  private readonly inputs: HostRequests;
   private readonly questions: HostRequests;
   private readonly waiting = new Map<HostId, ExecId[]>();
 
@@ -39,8 +40,9 @@ export class HttpHostLink implements HostLink {
     private readonly buffers: PassedBuffers,
     private readonly log: Log,
   ) {
-    // Apart, because input that waits for its command must not keep a hint from its way.
+    // Apart, because input that waits for commands which do not read must keep neither a hint nor a signal from its way.
     this.hints = new HostRequests(hosts, adminSecret);
+    this.inputs = new HostRequests(hosts, adminSecret);
     this.questions = new HostRequests(hosts, adminSecret);
   }
 
@@ -61,7 +63,7 @@ export class HttpHostLink implements HostLink {
     if (piece.take) query.set('take', '');
     if (piece.writer !== null) query.set('writer', piece.writer);
     this.buffers.passed(piece.bytes.byteLength * INPUT_BUFFERED_TIMES);
-    return (await this.questions.ask(host, {
+    return (await this.inputs.ask(host, {
       method: 'PUT',
       path: `/v1/execs/${exec}/stdin?${query.toString()}`,
       body: piece.bytes,
@@ -111,6 +113,7 @@ export class HttpHostLink implements HostLink {
 
   close(): void {
     this.hints.close();
+    this.inputs.close();
     this.questions.close();
   }
 
