@@ -17,7 +17,7 @@ import type { ControlActivities, StepInput } from '../contract.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { Backoff } from '../patience.js';
 import { recordedStep } from '../step.js';
-import type { ControlActivityPorts } from './control.activities.js';
+import type { ControlActivityPorts } from './control-ports.js';
 
 type ControlSteps = Pick<
   ControlActivities,

@@ -5,42 +5,16 @@ import {
   lostEnd,
   notStartedEnd,
   OPERATION_TRANSITIONS,
-  type BulkSweepStore,
-  type CredentialStore,
   type Exec,
   type ExecId,
-  type ExecStore,
-  type HostStore,
-  type Log,
-  type OperationStore,
-  type SandboxStore,
   type StepName,
-  type SnapshotStore,
-  type SweepStore,
-  type WakeSender,
-  type WorkflowInspector,
-  type WorkflowSignaller,
-  type WorkflowStarter,
 } from '#domain';
 import type { ControlActivities, ExecEnded } from '../contract.js';
 import { translated } from '../failures.js';
 import { createControlSteps } from './control-steps.js';
 import { endOperation } from './end-operation.js';
 import { sweepRows } from './sweep.js';
-
-export interface ControlActivityPorts {
-  readonly sandboxes: SandboxStore;
-  readonly operations: OperationStore;
-  readonly execs: ExecStore;
-  readonly snapshots: Pick<SnapshotStore, 'discard'>;
-  readonly sweeps: SweepStore;
-  readonly bulks: BulkSweepStore;
-  readonly credentials: Pick<CredentialStore, 'removeOfOperation' | 'removeLeft'>;
-  readonly hosts: Pick<HostStore, 'list'>;
-  readonly wake: WakeSender;
-  readonly runs: WorkflowStarter & WorkflowSignaller & WorkflowInspector;
-  readonly log: Log;
-}
+import type { ControlActivityPorts } from './control-ports.js';
 
 const GUARD: StepName = 'check_restarts';
 

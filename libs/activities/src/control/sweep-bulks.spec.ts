@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { bulkId, hostId, ownerId, sandboxId, tenantId, type Bulk, type Sandbox } from '#domain';
 import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
-import type { ControlActivityPorts } from './control.activities.js';
+import type { ControlActivityPorts } from './control-ports.js';
 import { sweepBulks } from './sweep-bulks.js';
 
 const TENANT = tenantId('default');

@@ -1,5 +1,5 @@
 import { limits, type Bulk, type Failure } from '#domain';
-import type { ControlActivityPorts } from './control.activities.js';
+import type { ControlActivityPorts } from './control-ports.js';
 
 const RUN_VANISHED: Failure = {
   code: 'invalid_state',

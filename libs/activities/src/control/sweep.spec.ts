@@ -9,7 +9,7 @@ import {
   type SweepStore,
 } from '#domain';
 import { MemoryWorld } from '../../../../test/fakes/memory-world.js';
-import type { ControlActivityPorts } from './control.activities.js';
+import type { ControlActivityPorts } from './control-ports.js';
 import { sweepRows } from './sweep.js';
 
 interface Found {

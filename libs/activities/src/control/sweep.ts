@@ -11,7 +11,7 @@ import {
   type SweepRow,
 } from '#domain';
 import type { SweepResult } from '../contract.js';
-import type { ControlActivityPorts } from './control.activities.js';
+import type { ControlActivityPorts } from './control-ports.js';
 import { endOperation } from './end-operation.js';
 import { sweepBulks } from './sweep-bulks.js';
 

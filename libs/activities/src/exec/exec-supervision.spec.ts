@@ -18,7 +18,8 @@ import {
   type StartState,
 } from '#domain';
 import { exitRecordOf } from '../../../../test/fakes/exit-record.js';
-import { ExecSupervisor, type ExecSupervisorPorts } from './exec-supervisor.js';
+import type { ExecSupervisorPorts } from './supervisor-ports.js';
+import { ExecSupervisor } from './exec-supervisor.js';
 
 const ID = execId('0190b0a0-0000-7000-8000-000000000001');
 const SANDBOX = sandboxId('0190b0a0-0000-7000-8000-000000000002');

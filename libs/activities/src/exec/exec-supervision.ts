@@ -22,7 +22,7 @@ import { Backoff, whileAway } from '../patience.js';
 import { chunkFrom, progressAfter, type Progress } from './chunk.js';
 import { coalesce } from './coalesce.js';
 import { CommittedWatchers } from './committed-watchers.js';
-import type { ExecSupervisorPorts } from './exec-supervisor.js';
+import type { ExecSupervisorPorts } from './supervisor-ports.js';
 import { containerOf, reach, SuspendedError, type Reached } from './reach.js';
 import { startRequestOf } from './start-request.js';
 

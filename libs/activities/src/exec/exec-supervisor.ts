@@ -1,31 +1,11 @@
-import type {
-  CommittedWatcher,
-  ContainerEngine,
-  Exec,
-  ExecId,
-  ExecStore,
-  HostId,
-  Log,
-  PassedBuffers,
-  SandboxId,
-  SandboxStore,
-  WorkflowSignaller,
-} from '#domain';
+import type { CommittedWatcher, Exec, ExecId, HostId, SandboxId } from '#domain';
 import { whileAway } from '../patience.js';
 import { ExecSupervision } from './exec-supervision.js';
 import { SpoolClearing } from './spool-clearing.js';
+import type { ExecSupervisorPorts } from './supervisor-ports.js';
 
 /** More than the queues of a host can hold; one that was crowded out is woken late, by its own look. */
 const WAITING_NOTED_MAX = 10_000;
-
-export interface ExecSupervisorPorts {
-  readonly execs: ExecStore;
-  readonly sandboxes: SandboxStore;
-  readonly engine: ContainerEngine;
-  readonly signaller: WorkflowSignaller;
-  readonly buffers: PassedBuffers;
-  readonly log: Log;
-}
 
 /**
  * The execs that this process supervises, at most one supervision each. A supervision belongs to the process and not to

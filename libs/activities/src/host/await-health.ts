@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { DomainError, healthAfter, NO_HEALTH, type OperationId, type Sandbox } from '#domain';
 import { Backoff } from '../patience.js';
-import type { HostActivityPorts } from './host.activities.js';
+import type { HostActivityPorts } from './host-ports.js';
 
 /** Asks until the sandbox is well. Whoever takes its check away meanwhile takes the condition away. */
 export async function awaitHealth(

@@ -5,7 +5,8 @@ import { SuspendedError } from '../exec/reach.js';
 import { translated } from '../failures.js';
 import { awaitHealth } from './await-health.js';
 import { endExecs } from './end-execs.js';
-import type { HostActivityPorts, Step } from './host.activities.js';
+import type { HostActivityPorts } from './host-ports.js';
+import type { Step } from './host.activities.js';
 import { drainExecs } from './settle.js';
 
 export type ContainerSteps = Pick<

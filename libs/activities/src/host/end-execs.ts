@@ -1,6 +1,6 @@
 import { limits, type Sandbox } from '#domain';
 import { Backoff } from '../patience.js';
-import type { HostActivityPorts } from './host.activities.js';
+import type { HostActivityPorts } from './host-ports.js';
 
 type EndExecsPorts = Pick<HostActivityPorts, 'execs' | 'engine'>;
 

@@ -3,45 +3,25 @@ import {
   EXEC_TRANSITIONS,
   isTerminal,
   limits,
-  type ContainerEngine,
   type ExecId,
-  type ExecStore,
   type HostId,
-  type Log,
-  type OperationStore,
   type Sandbox,
-  type ObjectStore,
-  type SandboxStore,
-  type SnapshotStore,
   type StepName,
   type Undo,
-  type WakeSender,
 } from '#domain';
 import { revertWorkspace, unpackSnapshotStep, writeSnapshotStep } from '../archive/archive-steps.js';
 import type { HostActivities, StepInput } from '../contract.js';
 import { reach } from '../exec/reach.js';
-import type { ExecSupervisor } from '../exec/exec-supervisor.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
 import { createContainerSteps, observe, runAgain, stageSteps } from './container-steps.js';
 import { doStage } from './do-stage.js';
+import type { HostActivityPorts } from './host-ports.js';
 import { reconcileHost } from './reconcile.js';
 import { observeContainer } from './settle.js';
 
 const signal = (): AbortSignal => Context.current().cancellationSignal;
-
-export interface HostActivityPorts {
-  readonly snapshots: SnapshotStore;
-  readonly objects: ObjectStore;
-  readonly sandboxes: SandboxStore;
-  readonly operations: OperationStore;
-  readonly execs: ExecStore;
-  readonly engine: ContainerEngine;
-  readonly supervisor: Pick<ExecSupervisor, 'join' | 'continueQueue'>;
-  readonly wake: WakeSender;
-  readonly log: Log;
-}
 
 export function createHostActivities(ports: HostActivityPorts, hostId: HostId): HostActivities {
   const { engine } = ports;

@@ -8,7 +8,7 @@ import {
   type SandboxObservedState,
 } from '#domain';
 import type { StepInput } from '../contract.js';
-import type { HostActivityPorts } from './host.activities.js';
+import type { HostActivityPorts } from './host-ports.js';
 
 /**
  * Returns when every exec that was claimed has ended. Their supervisions read what the container left in its spool, so
