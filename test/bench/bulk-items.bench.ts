@@ -125,10 +125,11 @@ class Fleet {
     const beganAt = performance.now();
     const firstRunId = await this.start(row);
     let heapMiBEarly = NaN;
-    const ended = await this.untilEnded(row, (bulk) => {
+    const onLook = (bulk: Bulk): void => {
       onProgress(bulk);
       if (Number.isNaN(heapMiBEarly) && bulk.counts.succeeded >= items / 10) heapMiBEarly = this.heapMiB();
-    });
+    };
+    const ended = await Promise.race([this.untilEnded(row, onLook), this.untilStopped()]);
     const seconds = (performance.now() - beganAt) / 1_000;
     if (ended.state !== 'succeeded') throw new Error(`The bulk restart is ${JSON.stringify(ended)}.`);
     return {
@@ -171,6 +172,12 @@ class Fleet {
       if (bulk.state === 'paused' || BULK_HAS_ENDED[bulk.state]) return bulk;
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
+  }
+
+  /** The workers take SIGINT and SIGTERM for themselves; without them nothing would ever end. */
+  private async untilStopped(): Promise<never> {
+    await Promise.race(this.workers.map(({ running }) => running));
+    throw new Error('The workers were told to stop.');
   }
 
   private async historyEvents({ id }: Bulk, firstRunId: string): Promise<number[]> {
