@@ -14,7 +14,8 @@ const FLOOD_BYTES = 384 * MIB;
 const PROCESSES_MAX = 512;
 /** Never gives up, as the one of a shell does after a while. */
 const ENDLESS_BOMB = ['perl', '-e', 'while (1) { defined(fork) or sleep 1 }'];
-const STDIN_BYTES = 64 * MIB;
+const STDIN_BYTES = 10 ** 9;
+const STDIN_SECONDS_MAX = 900;
 /** Of the tier `small`: one processor. The share above it is what accounting may be off by. */
 const CPU_SHARE_MAX = 1.3;
 
@@ -134,7 +135,7 @@ describe('a sandbox that wants everything', () => {
       const [api, worker] = [new Steadiness('api'), new Steadiness('worker')];
       const { id } = await startExec(hog, { command: 'sha256sum', stdin: { kind: 'open' } });
       const whole = Buffer.alloc(STDIN_BYTES, 'abcdefg\n');
-      await feed(id, whole, { pieceBytes: MIB, seconds: 90 });
+      await feed(id, whole, { pieceBytes: MIB, seconds: STDIN_SECONDS_MAX });
       await ended(id);
       const sha256 = createHash('sha256').update(whole).digest('hex');
       expect((await output(id)).toString()).toBe(`${sha256}  -\n`);
@@ -150,7 +151,7 @@ describe('a sandbox that wants everything', () => {
       await call('POST', `/v1/execs/${deaf.id}/cancel`);
       expect(await ended(deaf.id)).toMatchObject({ state: 'canceled' });
     },
-    TEST_TIMEOUT_MS,
+    TEST_TIMEOUT_MS + STDIN_SECONDS_MAX * 1_000,
   );
 });
 
