@@ -145,7 +145,7 @@ class Fleet {
   }
 
   async close(): Promise<void> {
-    for (const { worker } of this.workers) worker.shutdown();
+    for (const { worker } of this.workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await Promise.all(this.workers.map(({ running }) => running));
   }
 
