@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { limits, verifyOutput, type Digest, type ExecId, type OutputVerification } from '#domain';
+import { limits, verifyOutput, type Digest, type Exec, type ExecId, type OutputVerification } from '#domain';
 import { SealPass } from '../../../../libs/activities/src/sealing/seal-pass.js';
 import { SealingWorld, sha256, type Piece } from '../../../../test/stack/sealing-world.js';
 
@@ -27,9 +27,10 @@ async function seal(): Promise<void> {
   await new SealPass(world.ports, NOT_ABORTED).run();
 }
 
-async function verify(id: ExecId): Promise<OutputVerification> {
+async function verify(id: ExecId, exec?: Exec): Promise<OutputVerification> {
   const { execs: hot, segments, objects } = world;
-  return await verifyOutput({ hot, segments, objects, newDigest }, await world.execs.get(id), NOT_ABORTED);
+  const row = exec ?? (await world.execs.get(id));
+  return await verifyOutput({ hot, segments, objects, newDigest }, row, NOT_ABORTED);
 }
 
 function newDigest(): Digest {
@@ -68,6 +69,20 @@ describe('a verification', () => {
       stdout: { sha256: exitRecord?.stdoutSha256, recordedSha256: exitRecord?.stdoutSha256 },
       stderr: { sha256: exitRecord?.stderrSha256, recordedSha256: exitRecord?.stderrSha256 },
     });
+  });
+
+  it('finds nothing wrong with a command that has written more, and was sealed, since its row was read', async () => {
+    const id = await world.runningExec();
+    await world.write(id, ...pieces(MIB));
+    const before = await world.execs.get(id);
+    await world.write(id, ...pieces(9 * MIB));
+    const written = await verify(id, before);
+    expect(written).toMatchObject({ ok: true, verifiedPosition: before.committedPosition, problems: [] });
+    await seal();
+    const sealed = await verify(id, before);
+    expect(sealed).toMatchObject({ ok: true, problems: [] });
+    expect(sealed.verifiedPosition).toBeGreaterThan(before.committedPosition);
+    await world.end(id);
   });
 
   it('finds one changed bit, wherever it is, and an object that is missing', async () => {

@@ -11,10 +11,10 @@ import {
 } from '#domain';
 import type { ControlActivities, ExecEnded } from '../contract.js';
 import { translated } from '../failures.js';
+import type { ControlActivityPorts } from './control-ports.js';
 import { createControlSteps } from './control-steps.js';
 import { endOperation } from './end-operation.js';
 import { sweepRows } from './sweep.js';
-import type { ControlActivityPorts } from './control-ports.js';
 
 const GUARD: StepName = 'check_restarts';
 

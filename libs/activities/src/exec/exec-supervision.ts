@@ -22,9 +22,9 @@ import { Backoff, whileAway } from '../patience.js';
 import { chunkFrom, progressAfter, type Progress } from './chunk.js';
 import { coalesce } from './coalesce.js';
 import { CommittedWatchers } from './committed-watchers.js';
-import type { ExecSupervisorPorts } from './supervisor-ports.js';
 import { containerOf, reach, SuspendedError, type Reached } from './reach.js';
 import { startRequestOf } from './start-request.js';
+import type { ExecSupervisorPorts } from './supervisor-ports.js';
 
 /** On its way from a runner into the database, output lies in that many buffers one after the other. */
 const BUFFERED_TIMES = 4;

@@ -23,7 +23,7 @@ import {
 } from '#domain';
 import type { GitActivities, StepInput } from '../contract.js';
 import { translated } from '../failures.js';
-import { stepsOver } from '../host/host.activities.js';
+import { stepsOver } from '../host/steps-over.js';
 import type { GitRequest, GitSettings } from './git-program.js';
 import { GitRuns } from './git-runs.js';
 

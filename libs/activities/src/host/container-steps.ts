@@ -6,8 +6,8 @@ import { translated } from '../failures.js';
 import { awaitHealth } from './await-health.js';
 import { endExecs } from './end-execs.js';
 import type { HostActivityPorts } from './host-ports.js';
-import type { Step } from './host.activities.js';
 import { drainExecs } from './settle.js';
+import type { Step } from './steps-over.js';
 
 export type ContainerSteps = Pick<
   HostActivities,

@@ -1,25 +1,16 @@
 import { Context } from '@temporalio/activity';
-import {
-  EXEC_TRANSITIONS,
-  isTerminal,
-  limits,
-  type ExecId,
-  type HostId,
-  type Sandbox,
-  type StepName,
-  type Undo,
-} from '#domain';
+import { EXEC_TRANSITIONS, isTerminal, limits, type ExecId, type HostId } from '#domain';
 import { revertWorkspace, unpackSnapshotStep, writeSnapshotStep } from '../archive/archive-steps.js';
-import type { HostActivities, StepInput } from '../contract.js';
+import type { HostActivities } from '../contract.js';
 import { reach } from '../exec/reach.js';
 import { translated } from '../failures.js';
 import { withHeartbeat } from '../heartbeat.js';
-import { recordedStep, throughOutages, withAttemptsCounted } from '../step.js';
 import { createContainerSteps, observe, runAgain, stageSteps } from './container-steps.js';
 import { doStage } from './do-stage.js';
 import type { HostActivityPorts } from './host-ports.js';
 import { reconcileHost } from './reconcile.js';
 import { observeContainer } from './settle.js';
+import { stepsOver, type Step } from './steps-over.js';
 
 const signal = (): AbortSignal => Context.current().cancellationSignal;
 
@@ -51,8 +42,6 @@ export function createHostActivities(ports: HostActivityPorts, hostId: HostId): 
   });
 }
 
-type StepPorts = Pick<HostActivityPorts, 'sandboxes' | 'operations' | 'wake'>;
-
 /** Workspaces into object storage and back, and what undoes that. */
 function archiveActivities(
   ports: HostActivityPorts,
@@ -72,24 +61,6 @@ function archiveActivities(
 
     runAgain: (input) => step('run_again', input, (sandbox) => runAgain(ports, input, sandbox)),
   };
-}
-
-export type Step = ReturnType<typeof stepsOver>;
-
-/** A step of an operation: recorded with its times, alive while it works, given the sandbox as it is. */
-export function stepsOver(ports: StepPorts) {
-  return async (
-    name: StepName | Undo,
-    input: StepInput,
-    work: (sandbox: Sandbox) => Promise<void>,
-  ): Promise<void> =>
-    await withAttemptsCounted(Context.current().info.attempt, () =>
-      withHeartbeat(() =>
-        throughOutages(Context.current().cancellationSignal, () =>
-          recordedStep(ports, name, input, async () => work(await ports.sandboxes.get(input.sandboxId))),
-        ),
-      ),
-    );
 }
 
 async function cancelExec(ports: HostActivityPorts, execId: ExecId): Promise<void> {
